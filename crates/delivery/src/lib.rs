@@ -1,0 +1,1 @@
+//! Messages: rendering, channels and the outbox worker.

@@ -1,0 +1,1 @@
+//! The HTTP surfaces of Vestibule. The only crate that knows status codes.

@@ -1,0 +1,1 @@
+//! A whole Vestibule server inside a test.
