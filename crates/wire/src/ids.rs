@@ -127,8 +127,13 @@ mod tests {
     fn only_the_hyphenated_form_is_an_id() {
         let text = "7ff189fb-df7d-452e-8540-57632e380b77";
         assert_eq!(text.parse::<OrganizationId>().map(|id| id.to_string()), Ok(text.to_owned()));
-        assert_eq!(text.to_uppercase().parse::<OrganizationId>().map(|id| id.to_string()), Ok(text.to_owned()));
-        for wrong in ["", "7ff189fbdf7d452e854057632e380b77", "{7ff189fb-df7d-452e-8540-57632e380b77}", "not-a-uuid"] {
+        assert_eq!(
+            text.to_uppercase().parse::<OrganizationId>().map(|id| id.to_string()),
+            Ok(text.to_owned())
+        );
+        for wrong in
+            ["", "7ff189fbdf7d452e854057632e380b77", "{7ff189fb-df7d-452e-8540-57632e380b77}", "not-a-uuid"]
+        {
             assert_eq!(wrong.parse::<OrganizationId>(), Err(MalformedId), "{wrong}");
         }
     }

@@ -3,8 +3,20 @@
 //! Promise: whatever this crate parses is well-formed and bounded, and whatever it writes has exactly the member names
 //! of the protocol reference.
 
+mod activity_type;
 mod contact;
 mod ids;
+mod intent;
+pub mod json;
+pub mod proxy;
+pub mod query;
+mod refusal;
+mod text;
+pub mod view;
 
+pub use activity_type::{Action, ActivityType, Resource};
 pub use contact::{Contact, ContactError, OtpType, UnknownOtpType};
 pub use ids::*;
+pub use intent::*;
+pub use refusal::{PolicyOutcome, Refusal};
+pub use text::{DecimalText, label, seconds};

@@ -1,0 +1,106 @@
+//! Feature switches of an organization (protocol 02, section 2b).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! feature_names {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
+        /// `FeatureName`
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum FeatureName {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl FeatureName {
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+feature_names! {
+    /// Older name of e-mail recovery for root users.
+    RootUserEmailRecovery => "FEATURE_NAME_ROOT_USER_EMAIL_RECOVERY";
+    /// Comma-separated origins that passkeys may be used from.
+    WebauthnOrigins => "FEATURE_NAME_WEBAUTHN_ORIGINS";
+    /// EMAIL_AUTH.
+    EmailAuth => "FEATURE_NAME_EMAIL_AUTH";
+    /// INIT_USER_EMAIL_RECOVERY.
+    EmailRecovery => "FEATURE_NAME_EMAIL_RECOVERY";
+    /// The legacy webhook's URL.
+    Webhook => "FEATURE_NAME_WEBHOOK";
+    /// Codes by SMS.
+    SmsAuth => "FEATURE_NAME_SMS_AUTH";
+    /// Codes by e-mail.
+    OtpEmailAuth => "FEATURE_NAME_OTP_EMAIL_AUTH";
+    /// The auth proxy; its value is the config id.
+    AuthProxy => "FEATURE_NAME_AUTH_PROXY";
+    /// Stored, without effect here.
+    SolanaRentPrefundEnabled => "FEATURE_NAME_SOLANA_RENT_PREFUND_ENABLED";
+    /// Stored, without effect here.
+    SwapConfig => "FEATURE_NAME_SWAP_CONFIG";
+    /// Stored, without effect here.
+    EarnConfig => "FEATURE_NAME_EARN_CONFIG";
+}
+
+impl fmt::Display for FeatureName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `Feature`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// Which switch.
+    pub name: FeatureName,
+    /// Its value; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+}
+
+/// `SetOrganizationFeatureIntent`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetOrganizationFeatureIntent {
+    /// Which switch.
+    pub name: FeatureName,
+    /// Its value; absent means empty.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// Sets a feature, or changes its value.
+#[derive(Debug, Clone)]
+pub struct SetOrganizationFeature {
+    /// The feature as it shall be.
+    pub feature: Feature,
+}
+
+impl From<SetOrganizationFeatureIntent> for SetOrganizationFeature {
+    fn from(i: SetOrganizationFeatureIntent) -> Self {
+        Self { feature: Feature { name: i.name, value: i.value } }
+    }
+}
+
+/// `RemoveOrganizationFeatureIntent`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemoveOrganizationFeatureIntent {
+    /// Which switch.
+    pub name: FeatureName,
+}
+
+/// Removes a feature; an absent one too.
+#[derive(Debug, Clone)]
+pub struct RemoveOrganizationFeature {
+    /// Which switch.
+    pub name: FeatureName,
+}
+
+impl From<RemoveOrganizationFeatureIntent> for RemoveOrganizationFeature {
+    fn from(i: RemoveOrganizationFeatureIntent) -> Self {
+        Self { name: i.name }
+    }
+}

@@ -1,0 +1,294 @@
+//! Every way a request is refused: one variant per row of the message table (protocol 00, section 6.2).
+
+use std::fmt;
+
+use crate::{OrganizationId, OtpType, UserId};
+
+/// A refusal as the caller sees it. `Display` is the public message, exactly.
+///
+/// The HTTP crate maps each variant to its status, gRPC code and `turnkeyErrorCode` in one exhaustive match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// `organizationId` is not a UUID.
+    MalformedOrganizationId,
+    /// The body is not a JSON object, or a member has the wrong type.
+    BadRequestBody,
+    /// A required member is missing.
+    MissingField(String),
+    /// A member's value is out of its documented bounds; the text says which.
+    InvalidField(&'static str),
+    /// The caller lives elsewhere and the activity is not one a parent may run there.
+    OrganizationMismatch {
+        /// Organization the request names.
+        target: OrganizationId,
+        /// Organization the caller lives in.
+        caller: OrganizationId,
+    },
+    /// A parent-only activity called by a sub-organization.
+    CallerIsSubOrganization,
+    /// The activity's timestamp is outside of the liveness window (G-ENV-1).
+    OutsideLivenessWindow,
+    /// A user would have no usable credential; holds its name or id.
+    MissingCredential(String),
+    /// A key lifetime is not a positive number within the operator's limit.
+    InvalidApiKeyExpiration,
+    /// A key is not on its curve or not of its form.
+    InvalidPublicKey,
+    /// Another credential of the organization has this key (G-CRED-1).
+    PublicKeyExists,
+    /// `user authenticator attestation` is missing.
+    MissingAttestation,
+    /// The registration does not verify (protocol 01, section 2).
+    InvalidAttestation,
+    /// The root quorum threshold is zero or above the number of root users.
+    InvalidQuorumThreshold,
+    /// No root users.
+    MissingQuorumUsers,
+    /// `magicLinkTemplate` lacks `%s` or has a scheme that runs code (D-7).
+    InvalidMagicLinkTemplate,
+    /// `logoUrl` is not https (D-7).
+    InvalidLogoUrl,
+    /// The SMS template lacks the code (G-OTP-6).
+    InvalidSmsTemplate,
+    /// The named message template does not exist.
+    UnknownTemplate,
+    /// `templateVariables` is not a JSON object of strings.
+    InvalidTemplateVariables,
+    /// Not an e-mail address.
+    InvalidEmail,
+    /// Not an E.164 number.
+    InvalidPhone,
+    /// No mail can be sent by this server.
+    EmailSendingDisabled,
+    /// Too many sends or live codes (D-3), or the contact's failures delay new sends.
+    MaxOtpInitiated {
+        /// Seconds until a send may be accepted again, when known.
+        retry_after: Option<u32>,
+    },
+    /// Wrong, expired, spent, locked or unknown: one answer (G-OTP-4).
+    InvalidOtpCode,
+    /// The verification token is malformed, expired, of the wrong kind, or not of this organization.
+    InvalidVerificationToken,
+    /// The client signature does not prove the token's key.
+    InvalidClientSignature,
+    /// The token's contact is none of the root users' (G-USER-4).
+    TokenContactMismatch,
+    /// The token has already created an account (D-1).
+    TokenUsedForSignup,
+    /// The contact already belongs to a verified account of this parent (G-PXY-4).
+    AccountExists,
+    /// Wallets are outside this product (G-WALLET-1).
+    WalletsUnsupported,
+    /// OAuth on the public API (G-OAUTH-1).
+    OauthNotEnabled,
+    /// OAuth on the auth proxy; clients look for `OAUTH disallowed`.
+    OauthDisallowed,
+    /// More than one sub-organization answers to an account filter (G-PXY-3).
+    AmbiguousAccount,
+    /// `filterType` is unknown, or one of filterType and filterValue stands alone.
+    InvalidFilter,
+    /// `paginationOptions` is out of bounds.
+    InvalidPagination,
+    /// The auth proxy config id is missing or malformed (G-PXY-1).
+    InvalidProxyConfigId,
+    /// No auth proxy config has this id.
+    UnknownProxyConfig(String),
+    /// The auth proxy is switched off, or the method is not in its list.
+    ProxyMethodDisabled,
+    /// The Origin is not among the config's.
+    OriginNotAllowed,
+    /// The organization already has an auth proxy config.
+    ProxyAlreadyEnabled,
+    /// No stamp on a query.
+    QueryUnstamped,
+    /// No stamp on an activity.
+    ActivityUnstamped,
+    /// The stamp header does not decode, or there are several.
+    MalformedStamp,
+    /// A passkey stamp that cannot be read.
+    MalformedWebauthnStamp,
+    /// The stamp's signature does not verify.
+    BadApiKeySignature,
+    /// No credential with this key; `parent` when the target has one.
+    PublicKeyNotFound {
+        /// Organization the request names.
+        organization: OrganizationId,
+        /// The stamp's key, hex.
+        public_key: String,
+        /// The organization's parent.
+        parent: Option<OrganizationId>,
+    },
+    /// No user with the attested contact.
+    AttestedIdentityNotFound(OrganizationId),
+    /// One key in several sub-organizations.
+    AmbiguousPublicKey,
+    /// The session or API key has expired.
+    ApiKeyExpired {
+        /// The stamp's key, hex.
+        public_key: String,
+        /// Organization it lives in.
+        organization: OrganizationId,
+    },
+    /// A read-only session that is unknown or over.
+    InvalidSession,
+    /// No organization has this id.
+    OrganizationNotFound,
+    /// The operator suspended the organization.
+    OrganizationSuspended,
+    /// A feature is off, or the stamp kind may not submit this.
+    NotAuthorized,
+    /// No policy or quorum allows it.
+    Denied {
+        /// Outcomes of the policies that were considered.
+        evaluations: Vec<PolicyOutcome>,
+    },
+    /// A resource is unknown: kind, id, organization.
+    NotFound {
+        /// `user`, `activity`, `api key`...
+        kind: &'static str,
+        /// The id asked for.
+        id: String,
+        /// Where it was looked for.
+        organization: OrganizationId,
+    },
+    /// OTP login: no user of the organization has the contact (G-LOGIN-1).
+    ContactNotFound {
+        /// Kind of the contact.
+        kind: OtpType,
+        /// Where it was looked for.
+        organization: OrganizationId,
+    },
+    /// OTP login: several users of the organization have the contact.
+    AmbiguousContact,
+    /// Ten long-lived API keys are the most a user may have.
+    TooManyLongLivedKeys(UserId),
+    /// Ten authenticators are the most a user may have.
+    TooManyAuthenticators(UserId),
+    /// The address sends too many requests (counted in memory, per node).
+    RateLimited {
+        /// Seconds until the next request is welcome.
+        retry_after: u32,
+    },
+    /// The body is over 1 MiB (D-6).
+    BodyTooLarge,
+    /// `Content-Encoding` is not supported (D-6).
+    EncodedBody,
+    /// No such path.
+    UnknownPath,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The store is away, or too many changes met; the same bytes may be sent again.
+    Unavailable,
+    /// A fault of ours; the id finds it in the logs.
+    Internal(String),
+}
+
+/// What one policy said of a refused activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyOutcome {
+    /// The policy.
+    pub policy_id: String,
+    /// `OUTCOME_...`
+    pub outcome: &'static str,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MalformedOrganizationId => f.write_str("malformed organization ID provided"),
+            Self::BadRequestBody => f.write_str("bad request body"),
+            Self::MissingField(name) => write!(f, "invalid request body: missing field `{name}`"),
+            Self::InvalidField(text) => write!(f, "invalid request body: {text}"),
+            Self::OrganizationMismatch { target, caller } => write!(
+                f,
+                "organization mismatch: request is targeting organization (\"{target}\"), but voters are in organization (\"{caller}\")"
+            ),
+            Self::CallerIsSubOrganization => f.write_str("this activity cannot be called by sub-organizations"),
+            Self::OutsideLivenessWindow => f.write_str("request timestamp is outside of the allowed window"),
+            Self::MissingCredential(user) => write!(f, "user missing valid credential: {user}"),
+            Self::InvalidApiKeyExpiration => f.write_str("invalid api key expiration"),
+            Self::InvalidPublicKey => f.write_str("invalid public key"),
+            Self::PublicKeyExists => f.write_str("public key already exists"),
+            Self::MissingAttestation => f.write_str("missing parameter: user authenticator attestation"),
+            Self::InvalidAttestation => f.write_str("invalid authenticator attestation"),
+            Self::InvalidQuorumThreshold => f.write_str("quorum threshold must be non-zero integer"),
+            Self::MissingQuorumUsers => f.write_str("quorum users missing"),
+            Self::InvalidMagicLinkTemplate => f.write_str("invalid magic link template"),
+            Self::InvalidLogoUrl => f.write_str("invalid logo url"),
+            Self::InvalidSmsTemplate => f.write_str("invalid sms template"),
+            Self::UnknownTemplate => f.write_str("failed to get email template contents"),
+            Self::InvalidTemplateVariables => f.write_str("failed to unmarshal template variables"),
+            Self::InvalidEmail => f.write_str("invalid email address"),
+            Self::InvalidPhone => f.write_str("invalid phone number"),
+            Self::EmailSendingDisabled => f.write_str("email sending is disabled"),
+            Self::MaxOtpInitiated { .. } => {
+                f.write_str("Max number of OTPs have been initiated please wait and try again")
+            }
+            Self::InvalidOtpCode => f.write_str("Invalid OTP code"),
+            Self::InvalidVerificationToken => f.write_str("invalid verification token"),
+            Self::InvalidClientSignature => f.write_str("invalid client signature"),
+            Self::TokenContactMismatch => f.write_str("verification token contact does not match any root user"),
+            Self::TokenUsedForSignup => f.write_str("verification token has already been used to sign up"),
+            Self::AccountExists => f.write_str("an account with this contact already exists"),
+            Self::WalletsUnsupported => f.write_str("wallets are not supported by this server"),
+            Self::OauthNotEnabled => f.write_str("OAuth is not enabled"),
+            Self::OauthDisallowed => f.write_str("OAUTH disallowed"),
+            Self::AmbiguousAccount => f.write_str("more than one suborg associated with filter"),
+            Self::InvalidFilter => f.write_str("invalid filter"),
+            Self::InvalidPagination => f.write_str("invalid pagination options"),
+            Self::InvalidProxyConfigId => f.write_str("invalid auth proxy config id"),
+            Self::UnknownProxyConfig(id) => write!(f, "unable to find auth proxy config {id}"),
+            Self::ProxyMethodDisabled => f.write_str("auth method is not enabled for this auth proxy"),
+            Self::OriginNotAllowed => f.write_str("origin is not allowed"),
+            Self::ProxyAlreadyEnabled => f.write_str("auth proxy is already enabled"),
+            Self::QueryUnstamped => f.write_str("no valid authentication signature found for request"),
+            Self::ActivityUnstamped => f.write_str(
+                "cannot authenticate public API activity request without a stamp (X-Stamp/X-Stamp-Webauthn header)",
+            ),
+            Self::MalformedStamp => f.write_str("malformed activity stamp"),
+            Self::MalformedWebauthnStamp => f.write_str("could not extract webauthn stamp"),
+            Self::BadApiKeySignature => f.write_str("could not verify api key signature"),
+            Self::PublicKeyNotFound { organization, public_key, parent: Some(parent) } => write!(
+                f,
+                "could not find public key in organization or its parent organization organizationId={organization} publicKey={public_key} parentOrganizationId={parent}"
+            ),
+            Self::PublicKeyNotFound { organization, public_key, parent: None } => write!(
+                f,
+                "could not find public key in organization organizationId={organization} publicKey={public_key}"
+            ),
+            Self::AttestedIdentityNotFound(organization) => {
+                write!(f, "no user found for attested identity organizationId={organization}")
+            }
+            Self::AmbiguousPublicKey => f.write_str("more than one suborg associated with a public key"),
+            Self::ApiKeyExpired { public_key, organization } => write!(
+                f,
+                "rpc error: code = Unauthenticated desc = expired api key publicKey={public_key} organizationId={organization}"
+            ),
+            Self::InvalidSession => f.write_str("invalid or expired session"),
+            Self::OrganizationNotFound => f.write_str("no organization found with the given ID"),
+            Self::OrganizationSuspended => f.write_str("this organization has been suspended"),
+            Self::NotAuthorized => f.write_str("request not authorized"),
+            Self::Denied { .. } => f.write_str(
+                "You don't have sufficient permissions to take this action. Please add a policy granting this user permissions.",
+            ),
+            Self::NotFound { kind, id, organization } => {
+                write!(f, "unable to find {kind} {id} in organization {organization}")
+            }
+            Self::ContactNotFound { kind: _, organization } => {
+                write!(f, "unable to find user with contact in organization {organization}")
+            }
+            Self::AmbiguousContact => f.write_str("more than one user associated with a contact"),
+            Self::TooManyLongLivedKeys(_) => f.write_str("user has exceeded maximum long-lived api keys"),
+            Self::TooManyAuthenticators(_) => f.write_str("user has exceeded maximum authenticators"),
+            Self::RateLimited { .. } => f.write_str("too many requests from this address, please wait and try again"),
+            Self::BodyTooLarge => f.write_str("request body is too large"),
+            Self::EncodedBody => f.write_str("encoded request bodies are not supported"),
+            Self::UnknownPath => f.write_str("not found"),
+            Self::MethodNotAllowed => f.write_str("method not allowed"),
+            Self::Unavailable => f.write_str("the server is temporarily unavailable, please try again"),
+            Self::Internal(id) => write!(f, "internal server error ({id})"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
