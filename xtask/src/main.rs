@@ -1,2 +1,77 @@
-//! placeholder
-fn main() {}
+//! The project's own commands. `cargo xtask lint` and then `cargo xtask test` is the whole gate: CI runs exactly that.
+
+mod arrows;
+mod browser;
+mod lint;
+mod process;
+mod server;
+mod sources;
+mod steps;
+mod suite;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::suite::Part;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Vestibule's own commands", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check format, clippy, the arrows between crates, spelling, licenses and sources.
+    Lint,
+    /// Run every test: Rust, dashboard, published clients, browser.
+    Test {
+        /// Run one part only.
+        #[arg(long, value_enum)]
+        only: Option<Part>,
+    },
+    /// Look the dependencies up among the known advisories. Needs the open network, so it is no part of `lint`.
+    Audit,
+    /// Build server and load generator for release and run the load generator, for example `bench login`.
+    Bench {
+        /// What the load generator receives.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Lint => lint::lint(&workspace),
+        Command::Test { only } => suite::test(&workspace, only),
+        Command::Audit => lint::audit(&workspace),
+        Command::Bench { args } => bench(&workspace, &args),
+    }
+}
+
+fn bench(workspace: &Workspace, args: &[String]) -> Result<()> {
+    process::run(workspace.cargo().args(["build", "--release", "-p", "vestibule", "-p", "vestibule-bench"]))?;
+    let release = workspace.target.join("release");
+    process::run(
+        process::command(release.join("vestibule-bench"), &workspace.root)
+            .args(args)
+            .env("VESTIBULE_BIN", release.join("vestibule")),
+    )
+}
