@@ -18,8 +18,9 @@ function recordExchange({ path, status, milliseconds, stamp }) {
   const outcome = status === 0 ? "no answer" : String(status);
   trace(
     el("span", { class: `outcome ${status === 200 ? "good" : "bad"}` }, outcome),
-    el("code", {}, path),
-    el("span", { class: "muted" }, `${stamp ? `${stamp} · ` : ""}${Math.max(1, Math.round(milliseconds))} ms`),
+    el("code", {}, ...path.split(/(?<=\/)/).flatMap((part) => [part, el("wbr")])),
+    el("span", { class: "muted" }, `${Math.max(1, Math.round(milliseconds))} ms`),
+    stamp && el("span", { class: "stamp" }, `signed in ${stamp}`),
   );
 }
 

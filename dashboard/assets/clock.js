@@ -3,10 +3,8 @@
 import { postJson } from "./api.js";
 import { announce, byId } from "./dom.js";
 
-const PLAIN = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
-
-/** "1 h 5 min", in at most two units. */
-export function duration(seconds) {
+/** "1 h 5 min", or "1 h" in one unit. */
+export function duration(seconds, most = 2) {
   const units = [
     [86400, "d"],
     [3600, "h"],
@@ -16,19 +14,19 @@ export function duration(seconds) {
   const parts = [];
   let rest = Math.max(0, Math.floor(seconds));
   for (const [size, name] of units) {
-    if (rest >= size && parts.length < 2) parts.push(`${Math.floor(rest / size)} ${name}`);
+    if (rest >= size && parts.length < most) parts.push(`${Math.floor(rest / size)} ${name}`);
     rest %= size;
   }
   return parts.join(" ") || "0 s";
 }
 
-/** "just now", "3 min ago", or the time of day once that says more. */
+/** "just now", "3 min ago", then the time of day, then the date. */
 export function ago(then, now) {
   const seconds = (now - then) / 1000;
   if (seconds < 45) return "just now";
   if (seconds < 3600) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
   const sameDay = new Date(then).toDateString() === new Date(now).toDateString();
-  return new Date(then).toLocaleString([], sameDay ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+  return new Date(then).toLocaleString([], sameDay ? { timeStyle: "short" } : { month: "short", day: "numeric" });
 }
 
 /** Runs `tick` once now and then each second with the server's time. */
@@ -37,8 +35,9 @@ export async function createClock(tick) {
   const now = () => Date.now() + offset;
 
   function show() {
-    byId("clock-time").textContent = new Date(now()).toLocaleTimeString([], PLAIN);
-    byId("clock-offset").textContent = offset >= 1000 ? `+${duration(offset / 1000)}` : "";
+    byId("clock-time").textContent = new Date(now()).toLocaleTimeString([], { timeStyle: "short" });
+    byId("clock-offset").textContent = offset >= 1000 ? `+${duration(offset / 1000, 1)}` : "";
+    byId("clock-offset").title = `${duration(offset / 1000)} ahead`;
     tick(now());
   }
 
@@ -60,6 +59,14 @@ export async function createClock(tick) {
       }
     });
   }
+
+  const panel = document.querySelector(".clock");
+  document.addEventListener("click", (event) => panel.contains(event.target) || (panel.open = false));
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    panel.open = false;
+    panel.querySelector("summary").focus();
+  });
 
   // Advancing by nothing asks how far the clock is ahead already: it survives a restart of the server.
   await advance(0);

@@ -4,23 +4,25 @@ import { getJson } from "./api.js";
 import { ago } from "./clock.js";
 import { announce, byId, copyButton, el, icon } from "./dom.js";
 
-const SHOWN = 100;
+const SHOWN_AT_FIRST = 8;
+
+const idsOf = (messages) => new Set(messages.map(({ id }) => id));
 
 /** `onUse(code)` is called for a code the visitor picks; `onMessage(message)` for each one that arrives live. */
 export function createInbox({ now, onUse, onMessage }) {
-  const messages = new Map();
+  let messages = [];
   const cards = new Map();
   const list = byId("messages");
   const filter = byId("filter");
+  let shownAtMost = SHOWN_AT_FIRST;
   let waitingFor;
 
-  const newestFirst = () => [...messages.values()].sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
   const belongs = (message) => waitingFor !== undefined && message.otpCode && message.otpId === waitingFor.otpId;
 
   function render() {
     const wanted = filter.value.trim().toLowerCase();
-    const found = newestFirst().filter(({ to }) => to.toLowerCase().includes(wanted));
-    const shown = found.slice(0, SHOWN).map((message) => {
+    const found = messages.filter(({ to }) => to.toLowerCase().includes(wanted));
+    const shown = found.slice(0, shownAtMost).map((message) => {
       if (!cards.has(message.id)) cards.set(message.id, createCard(message, { onUse, now }));
       const card = cards.get(message.id);
       card.offer(belongs(message));
@@ -31,22 +33,28 @@ export function createInbox({ now, onUse, onMessage }) {
     shown.forEach((element, index) => {
       if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
     });
-    byId("inbox-empty").hidden = messages.size > 0;
-    byId("inbox-none").hidden = messages.size === 0 || shown.length > 0;
-    byId("filter-row").hidden = messages.size === 0;
-    byId("inbox-count").textContent = messages.size === 0 ? "" : String(messages.size);
-    byId("inbox-more").hidden = found.length <= SHOWN;
+    byId("inbox-empty").hidden = messages.length > 0;
+    byId("inbox-none").hidden = messages.length === 0 || shown.length > 0;
+    byId("filter-row").hidden = messages.length === 0;
+    byId("inbox-count").textContent = messages.length === 0 ? "" : String(messages.length);
+    byId("inbox-more").hidden = found.length <= shownAtMost;
+    byId("inbox-more").textContent = `Show ${found.length - shownAtMost} older`;
   }
 
   async function reload() {
+    const before = idsOf(messages);
     const { messages: stored } = await getJson("/dev/messages");
-    for (const message of stored) messages.set(message.id, message);
+    // The server's list is newest first; what arrived while it was under way may be missing from it.
+    const listed = idsOf(stored);
+    messages = [...messages.filter(({ id }) => !before.has(id) && !listed.has(id)), ...stored];
+    const kept = idsOf(messages);
+    for (const id of cards.keys()) if (!kept.has(id)) cards.delete(id);
     render();
   }
 
   function arrive(message) {
-    if (messages.has(message.id)) return;
-    messages.set(message.id, message);
+    if (messages.some(({ id }) => id === message.id)) return;
+    messages.unshift(message);
     render();
     cards.get(message.id)?.element.classList.add("fresh");
     const what = message.channel === "sms" ? "Text message" : "E-mail";
@@ -68,6 +76,12 @@ export function createInbox({ now, onUse, onMessage }) {
   }
 
   filter.addEventListener("input", render);
+  byId("inbox-more").addEventListener("click", () => {
+    const firstOlder = shownAtMost;
+    shownAtMost = Infinity;
+    render();
+    list.children[firstOlder]?.querySelector("button").focus();
+  });
   connect();
   return {
     /** Offers the codes of this attempt (its `otpId`) to be used; with nothing, offers none. */
@@ -76,7 +90,7 @@ export function createInbox({ now, onUse, onMessage }) {
       render();
     },
     /** The newest message that carries the code of this attempt. */
-    codeFor: (otpId) => newestFirst().find((message) => message.otpId === otpId && message.otpCode),
+    codeFor: (otpId) => messages.find((message) => message.otpId === otpId && message.otpCode),
     tick: (time) => cards.forEach((card) => card.tick(time)),
   };
 }

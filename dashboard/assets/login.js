@@ -43,13 +43,14 @@ export function createLogin({ flow, server, inbox, now }) {
     if (step === "code") offer();
   }
 
-  function fail(error, input) {
+  function fail(error, slot, input) {
     const refusal = byId("login-error");
     const advice = ADVICE[error.reason] ?? (error.message.includes("Invalid OTP code") ? WRONG_CODE : undefined);
     refusal.replaceChildren(
       icon("alert"),
       el("span", {}, el("strong", {}, error.message), advice && el("span", { class: "advice" }, advice)),
     );
+    slot.append(refusal);
     refusal.hidden = false;
     input?.setAttribute("aria-invalid", "true");
     input?.focus();
@@ -58,6 +59,7 @@ export function createLogin({ flow, server, inbox, now }) {
 
   function calm() {
     byId("login-error").hidden = true;
+    byId("login-error").replaceChildren();
     for (const input of [contactInput, codeInput]) input.removeAttribute("aria-invalid");
   }
 
@@ -70,7 +72,7 @@ export function createLogin({ flow, server, inbox, now }) {
     try {
       await step();
     } catch (error) {
-      fail(error, input);
+      fail(error, form.querySelector(".refusal-slot"), input);
     } finally {
       button.removeAttribute("aria-busy");
     }

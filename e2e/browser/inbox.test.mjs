@@ -152,6 +152,14 @@ describe("a login by e-mail", () => {
     await message.frameLocator("iframe").getByText(code).first().waitFor();
   });
 
+  test("leaves the message in the inbox when the page is loaded again", async () => {
+    const contact = someEmail();
+    await requestCode(contact);
+    const code = await (await arrived(contact)).locator(".message-code code").textContent();
+    await page.reload();
+    assert.equal(await (await arrived(contact)).locator(".message-code code").textContent(), code);
+  });
+
   test("offers only the code of the attempt that is under way", async () => {
     const contact = someEmail();
     await requestCode(contact);
