@@ -1,4 +1,5 @@
-// The page of `vestibule dev` in Chromium. VESTIBULE_URL names the running server; CHROMIUM the browser's program.
+// The page of `vestibule dev` in Chromium. VESTIBULE_URL names the running server; CHROMIUM, or VESTIBULE_CHROMIUM as
+// `cargo xtask test` sets it, the browser's program. The last test moves that server's clock a day ahead.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -9,6 +10,7 @@ import { chromium } from "playwright-core";
 const url = process.env.VESTIBULE_URL;
 assert.ok(url, "VESTIBULE_URL must name a running `vestibule dev`, like http://127.0.0.1:7007");
 
+const program = process.env.CHROMIUM ?? process.env.VESTIBULE_CHROMIUM ?? "/usr/bin/chromium";
 const ARGUMENTS = [
   "--headless",
   "--no-sandbox",
@@ -33,7 +35,7 @@ let page;
 let consoleErrors;
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  browser = await chromium.launch({ executablePath: program, args: ARGUMENTS });
 });
 after(() => browser?.close());
 beforeEach(() => openPage({ viewport: DESKTOP }));
