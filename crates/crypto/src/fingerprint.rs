@@ -1,0 +1,56 @@
+//! Digests: the fingerprint of an activity, and the plain SHA-256 and HMAC-SHA-256 that other crates need.
+
+use aws_lc_rs::{digest, hmac};
+
+use crate::op;
+
+/// The fingerprint of an activity: `sha256:` and the lower-case hex of SHA-256 over the exact request body
+/// (`fingerprints.json`).
+pub fn activity_fingerprint(body: &[u8]) -> String {
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    text.push_str(&hex::encode(sha256(body)));
+    text
+}
+
+/// SHA-256 of `data`.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
+    out
+}
+
+/// HMAC-SHA-256 (RFC 2104) of `data` under `key`.
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    hmac_parts(&hmac::Key::new(hmac::HMAC_SHA256, key), &[data])
+}
+
+/// HMAC-SHA-256 over the concatenation of `parts`.
+pub(crate) fn hmac_parts(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    op!("hmac");
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test cases 1 and 2.
+    #[test]
+    fn hmac_agrees_with_rfc_4231() {
+        assert_eq!(
+            hex::encode(hmac_sha256(&[0x0b; 20], b"Hi There")),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        );
+        assert_eq!(
+            hex::encode(hmac_sha256(b"Jefe", b"what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+}
