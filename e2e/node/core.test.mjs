@@ -1,0 +1,177 @@
+// @turnkey/core 2.8.1, through the auth proxy. Its `verifyOtp` trusts one built-in key only; the function of
+// clients/turnkey-core-override.mjs makes one client trust this server's key instead.
+import "./support/browser.mjs";
+import assert from "node:assert/strict";
+import { after, beforeEach, describe, test } from "node:test";
+import { OtpType, TurnkeyClient, TurnkeyError } from "@turnkey/core";
+import { encryptOtpCodeToBundle, verifyOtpVerificationToken, verifySessionJwtSignature } from "@turnkey/crypto";
+import { trustServerKeys } from "../../clients/turnkey-core-override.mjs";
+import { freshProfile } from "./support/browser.mjs";
+import { CHANNELS, freshEmail } from "./support/contacts.mjs";
+import { startServer } from "./support/server.mjs";
+
+const server = await startServer();
+after(() => server.stop());
+beforeEach(freshProfile);
+
+const CORE_OTP_TYPE = { OTP_TYPE_EMAIL: OtpType.Email, OTP_TYPE_SMS: OtpType.Sms };
+
+async function publishedClient(on = server) {
+  const client = new TurnkeyClient({
+    apiBaseUrl: on.url,
+    authProxyUrl: on.url,
+    authProxyConfigId: on.authProxyConfigId,
+    organizationId: on.organizationId,
+  });
+  await client.init();
+  return client;
+}
+
+const newClient = async (on = server) =>
+  trustServerKeys(await publishedClient(on), {
+    bundleSignerPublicKey: on.bundleSignerPublicKey,
+    encryptOtpCodeToBundle,
+    TurnkeyError,
+  });
+
+/** Everything a person does in the modal: ask for a code, read the mail, type it. */
+async function complete(client, channel, contact, more = {}, on = server) {
+  const otpType = CORE_OTP_TYPE[channel.otpType];
+  const attempt = await client.initOtp({ otpType, contact });
+  return client.completeOtp({ ...attempt, otpCode: await on.code(contact, attempt.otpId), contact, otpType, ...more });
+}
+
+const failsAs = (code) => (error) => {
+  assert.ok(error instanceof TurnkeyError, `${error}`);
+  assert.equal(error.code, code, `${error} <- ${error.cause}`);
+  return true;
+};
+
+test("without the override core refuses the server's bundle, because it pins another key", async () => {
+  const client = await publishedClient();
+  await assert.rejects(complete(client, CHANNELS[0], freshEmail()), (error) => {
+    assert.ok(error instanceof TurnkeyError);
+    assert.equal(error.code, "VERIFY_OTP_ERROR");
+    assert.match(error.cause.message, /expected signer key 04[0-9a-f]{128} does not match signer key from bundle/);
+    return true;
+  });
+});
+
+for (const channel of CHANNELS) {
+  test(`a new user signs up by ${channel.name}, and comes back by it`, async () => {
+    const contact = channel.fresh();
+    const client = await newClient();
+
+    const signedUp = await complete(client, channel, contact);
+    assert.equal(signedUp.action, "SIGNUP");
+    const claims = await verifyOtpVerificationToken(signedUp.verificationToken, server.bundleSignerPublicKey);
+    assert.equal(claims.contact, contact);
+    assert.equal(await verifySessionJwtSignature(signedUp.sessionToken, server.sessionSignerPublicKey), true);
+
+    const home = await client.getSession();
+    assert.equal(home.publicKey, claims.public_key);
+    assert.notEqual(home.organizationId, server.organizationId);
+    const whoami = await client.httpClient.getWhoami({ organizationId: home.organizationId });
+    assert.deepEqual([whoami.organizationId, whoami.userId], [home.organizationId, home.userId]);
+    const user = await client.fetchUser();
+    assert.equal(channel.otpType === "OTP_TYPE_EMAIL" ? user.userEmail : user.userPhoneNumber, contact);
+    assert.deepEqual(
+      user.apiKeys.map(({ credential }) => [credential.type, credential.publicKey]),
+      [["CREDENTIAL_TYPE_LOGIN", home.publicKey]],
+    );
+
+    freshProfile();
+    const returning = await newClient();
+    const loggedIn = await complete(returning, channel, contact);
+    assert.equal(loggedIn.action, "LOGIN");
+    assert.equal(await verifySessionJwtSignature(loggedIn.sessionToken, server.sessionSignerPublicKey), true);
+    const back = await returning.getSession();
+    assert.deepEqual([back.organizationId, back.userId], [home.organizationId, home.userId]);
+    assert.notEqual(back.publicKey, home.publicKey);
+    assert.equal((await returning.fetchUser()).userId, home.userId);
+  });
+}
+
+test("sign-up carries the names and the key an application asks for", async () => {
+  const client = await newClient();
+  const device = await client.createApiKeyPair();
+  const { action } = await complete(client, CHANNELS[0], freshEmail(), {
+    createSubOrgParams: {
+      userName: "Ada",
+      subOrgName: "Ada's home",
+      apiKeys: [{ apiKeyName: "Device", publicKey: device, curveType: "API_KEY_CURVE_P256" }],
+    },
+  });
+  assert.equal(action, "SIGNUP");
+  const { organizationId } = await client.getSession();
+  const whoami = await client.httpClient.getWhoami({ organizationId });
+  assert.deepEqual([whoami.username, whoami.organizationName], ["Ada", "Ada's home"]);
+  const { apiKeys } = await client.fetchUser();
+  assert.ok(apiKeys.some(({ apiKeyName, credential }) => apiKeyName === "Device" && credential.publicKey === device));
+});
+
+test("a session is refreshed with a new key", async () => {
+  const client = await newClient();
+  await complete(client, CHANNELS[0], freshEmail());
+  const before = await client.getSession();
+  const refreshed = await client.refreshSession();
+  assert.equal(await verifySessionJwtSignature(refreshed.session, server.sessionSignerPublicKey), true);
+  const now = await client.getSession();
+  assert.notEqual(now.publicKey, before.publicKey);
+  assert.equal((await client.fetchUser()).userId, before.userId);
+});
+
+test("the modal is told what the server offers", async () => {
+  const config = await (await newClient()).getProxyAuthConfig();
+  assert.deepEqual(config.enabledProviders.toSorted(), ["email", "sms"]);
+  assert.equal(config.organizationId, server.organizationId);
+  assert.deepEqual(
+    [config.otpLength, config.otpAlphanumeric, config.sessionExpirationSeconds],
+    ["9", true, "900"],
+  );
+});
+
+describe("errors core knows by name", () => {
+  test("INVALID_OTP_CODE for a wrong code, by verifyOtp and by completeOtp", async () => {
+    const client = await newClient();
+    const contact = freshEmail();
+    const attempt = await client.initOtp({ otpType: OtpType.Email, contact });
+    const wrong = { ...attempt, otpCode: "222222222", contact, otpType: OtpType.Email };
+    await assert.rejects(client.verifyOtp(wrong), failsAs("INVALID_OTP_CODE"));
+    await assert.rejects(client.completeOtp(wrong), failsAs("INVALID_OTP_CODE"));
+    const right = { ...wrong, otpCode: await server.code(contact, attempt.otpId) };
+    assert.equal((await client.completeOtp(right)).action, "SIGNUP", "the third try is the right one");
+    await assert.rejects(client.completeOtp(right), failsAs("INVALID_OTP_CODE"), "a spent code is refused");
+  });
+
+  test("MAX_OTP_INITIATED_ERROR for the fourth code in three minutes", async () => {
+    const client = await newClient();
+    const contact = freshEmail();
+    const send = () => client.initOtp({ otpType: OtpType.Email, contact });
+    for (let sent = 0; sent < 3; sent += 1) await send();
+    await assert.rejects(send(), failsAs("MAX_OTP_INITIATED_ERROR"));
+  });
+
+  test("SESSION_EXPIRED once the session key has expired", async () => {
+    const own = await startServer();
+    try {
+      const client = await newClient(own);
+      await complete(client, CHANNELS[0], freshEmail(), {}, own);
+      assert.ok((await client.fetchUser()).userId);
+      await own.advanceClock(901);
+      await assert.rejects(client.fetchUser(), failsAs("SESSION_EXPIRED"));
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test("SESSION_EXPIRED when another login has taken the session key away", async () => {
+    const contact = freshEmail();
+    const client = await newClient();
+    await complete(client, CHANNELS[0], contact, { sessionKey: "here" });
+    await complete(client, CHANNELS[0], contact, { sessionKey: "there", invalidateExisting: true });
+    assert.ok((await client.fetchUser()).userId, "the newer session is the active one");
+    await client.setActiveSession({ sessionKey: "here" });
+    await assert.rejects(client.fetchUser(), failsAs("SESSION_EXPIRED"));
+  });
+});
