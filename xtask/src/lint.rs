@@ -1,6 +1,7 @@
 //! Everything a machine can say about the source without running it.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
@@ -9,7 +10,7 @@ use crate::workspace::Workspace;
 use crate::{arrows, process, sources, tools};
 
 /// Runs every check; fails if one of them does.
-pub fn lint(workspace: &Workspace) -> Result<()> {
+pub fn lint(workspace: &Workspace) -> ExitCode {
     let mut steps = Steps::default();
     steps.run("format", || process::run(workspace.cargo().args(["fmt", "--all", "--check"])));
     steps.run("clippy", || {
@@ -38,7 +39,11 @@ pub fn audit(workspace: &Workspace) -> Result<()> {
 
 fn deny(workspace: &Workspace, checks: &[&str]) -> Result<()> {
     let program = tools::CARGO_DENY.find(workspace)?;
-    process::run(process::command(program, &workspace.root).args(["--all-features", "check"]).args(checks))
+    process::run(
+        process::command(program, &workspace.root)
+            .args(["--all-features", "check", "--hide-inclusion-graph"])
+            .args(checks),
+    )
 }
 
 fn check_sources(workspace: &Workspace) -> Result<()> {

@@ -47,23 +47,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    run(Cli::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     match command {
-        Command::Lint => lint::lint(&workspace),
-        Command::Test { only } => suite::test(&workspace, only),
-        Command::Audit => lint::audit(&workspace),
-        Command::Bench { args } => bench(&workspace, &args),
+        Command::Lint => return Ok(lint::lint(&workspace)),
+        Command::Test { only } => return Ok(suite::test(&workspace, only)),
+        Command::Audit => lint::audit(&workspace)?,
+        Command::Bench { args } => bench(&workspace, &args)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn bench(workspace: &Workspace, args: &[String]) -> Result<()> {

@@ -54,7 +54,9 @@ pub fn script(directory: &Path, name: &str, body: &str) -> PathBuf {
 }
 
 fn shown(command: &Command) -> String {
-    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    // The program by its last name: where it lies is the machine's affair.
+    let program = Path::new(command.get_program());
+    let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }

@@ -2,7 +2,7 @@
 //! against the server just built.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -30,7 +30,7 @@ pub enum Part {
 }
 
 /// Runs all tests, or one part of them; fails if a step does.
-pub fn test(workspace: &Workspace, only: Option<Part>) -> Result<()> {
+pub fn test(workspace: &Workspace, only: Option<Part>) -> ExitCode {
     let wanted = |part| only.is_none_or(|only| only == part);
     let mut steps = Steps::default();
     let server = workspace.target.join("debug").join(format!("vestibule{}", std::env::consts::EXE_SUFFIX));
