@@ -1,0 +1,398 @@
+//! What is stored. Rows are destructured fully wherever they are read, so that a new column breaks the build there.
+
+use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
+use vestibule_wire::{
+    ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId,
+    ProxySettings, TemplateId, TokenId, UserId, VoteId,
+};
+
+/// Epoch milliseconds by the store's clock.
+pub type Millis = i64;
+
+/// Hash under which a contact is looked up and counted: SHA-256 over its kind and normalised form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContactKey(pub [u8; 32]);
+
+impl ContactKey {
+    /// The key of a contact.
+    pub fn of(contact: &Contact) -> Self {
+        let kind = contact.kind().as_str();
+        Self(vestibule_crypto::fingerprint::sha256(format!("{kind}\0{}", contact.normalised()).as_bytes()))
+    }
+}
+
+/// Hash of a caller's `userIdentifier`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IdentifierKey(pub [u8; 32]);
+
+impl IdentifierKey {
+    /// The key of an identifier.
+    pub fn of(identifier: &str) -> Self {
+        Self(vestibule_crypto::fingerprint::sha256(identifier.as_bytes()))
+    }
+}
+
+/// A parent or a sub-organization.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Organization {
+    /// Id.
+    pub id: OrganizationId,
+    /// `None` for a parent.
+    pub parent_id: Option<OrganizationId>,
+    /// Display name.
+    pub name: String,
+    /// Switches, in the order they were set.
+    pub features: Vec<Feature>,
+    /// Root users and how many must approve.
+    pub quorum: Quorum,
+    /// When the operator suspended it.
+    pub suspended_at: Option<Millis>,
+    /// Rises with each change; the guard of changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+impl Organization {
+    /// The parent, or itself: the first key of every table.
+    pub fn tenant(&self) -> OrganizationId {
+        self.parent_id.unwrap_or(self.id)
+    }
+
+    /// Whether a feature is on.
+    pub fn has(&self, name: FeatureName) -> bool {
+        self.features.iter().any(|f| f.name == name)
+    }
+}
+
+/// A user without its credentials.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// Where it lives.
+    pub organization_id: OrganizationId,
+    /// That organization's parent, or the organization.
+    pub tenant_id: OrganizationId,
+    /// Id.
+    pub id: UserId,
+    /// Label.
+    pub name: String,
+    /// Address as given.
+    pub email: Option<String>,
+    /// E.164 number.
+    pub phone: Option<String>,
+    /// Rises with each change of its durable credentials; the guard of such changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// An API key, session key or passkey.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Credential {
+    /// Where its user lives.
+    pub organization_id: OrganizationId,
+    /// That organization's parent, or the organization.
+    pub tenant_id: OrganizationId,
+    /// Its user.
+    pub user_id: UserId,
+    /// Id of the API key or authenticator.
+    pub id: uuid::Uuid,
+    /// Type.
+    pub kind: CredentialType,
+    /// Label.
+    pub name: String,
+    /// What a stamp names it by: the raw public key (33 bytes compressed, or 32 for Ed25519), or a raw credential id.
+    pub lookup: Vec<u8>,
+    /// Raw public key; for passkeys as in G-QRY-4.
+    pub public_key: Vec<u8>,
+    /// JSON of what only passkeys have; see [`PasskeyDetails`].
+    pub passkey: Option<PasskeyDetails>,
+    /// Lifetime asked for; `None` for long-lived keys.
+    pub expiration_seconds: Option<u32>,
+    /// `created_at` plus the lifetime.
+    pub expires_at: Option<Millis>,
+    /// Session profile of a session key.
+    pub session_profile_id: Option<uuid::Uuid>,
+    /// When it was made, or last extended.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// What a passkey has beyond other credentials.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PasskeyDetails {
+    /// `AUTHENTICATOR_TRANSPORT_*`
+    pub transports: Vec<String>,
+    /// Attestation format.
+    pub attestation_type: String,
+    /// UUID of the model.
+    pub aaguid: String,
+    /// Hex of the RP id hash seen at registration (G-WA-2).
+    pub rp_id_hash: String,
+    /// COSE algorithm: -7 or -257.
+    pub algorithm: i32,
+}
+
+impl Credential {
+    /// Whether it still works at `now`.
+    pub fn live(&self, now: Millis) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+    }
+}
+
+/// A user with all its credentials, expired ones included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserRecord {
+    /// The user.
+    pub user: User,
+    /// Its credentials, oldest first.
+    pub credentials: Vec<Credential>,
+}
+
+/// One OTP attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otp {
+    /// Organization of the INIT.
+    pub organization_id: OrganizationId,
+    /// Its parent, or itself.
+    pub tenant_id: OrganizationId,
+    /// Id.
+    pub id: OtpId,
+    /// Which flow.
+    pub flavour: OtpFlavour,
+    /// Kind of contact.
+    pub otp_type: OtpType,
+    /// As given, trimmed; becomes the token's `contact`.
+    pub contact: String,
+    /// Look-up form.
+    pub contact_key: ContactKey,
+    /// The caller's identifier, when it gave one.
+    pub identifier_key: Option<IdentifierKey>,
+    /// HMAC of the code.
+    pub code_hash: [u8; 32],
+    /// Sealed target key of [`OtpFlavour::Encrypted`] attempts, gone once the attempt is over.
+    pub target_key: Option<Vec<u8>>,
+    /// Guesses left.
+    pub attempts_left: i64,
+    /// When the code dies.
+    pub expires_at: Millis,
+    /// When it was used, or retired for another.
+    pub consumed_at: Option<Millis>,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// A verification token that was issued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// Tenant whose logins may use it.
+    pub tenant_id: OrganizationId,
+    /// The `id` claim.
+    pub id: TokenId,
+    /// Organization of the INIT.
+    pub organization_id: OrganizationId,
+    /// SHA-256 of its text: the server knows its own tokens without checking their signature.
+    pub hash: [u8; 32],
+    /// Whether it is a legacy token.
+    pub legacy: bool,
+    /// Kind of contact.
+    pub otp_type: OtpType,
+    /// The contact it proves.
+    pub contact: String,
+    /// Look-up form.
+    pub contact_key: ContactKey,
+    /// The key bound into it, compressed hex.
+    pub public_key: Option<String>,
+    /// When it dies.
+    pub expires_at: Millis,
+    /// When it signed up an account (D-1).
+    pub signed_up_at: Option<Millis>,
+}
+
+/// Sends, live codes and failures of one contact within a tenant. Absent rows mean zeroes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ContactLimits {
+    /// Times of the last three sends, oldest first; 0 where there were fewer.
+    pub sends: [Millis; 3],
+    /// Times of the last two sends from the reserve, oldest first.
+    pub reserve: [Millis; 2],
+    /// Live codes: the attempt, and until when.
+    pub slots: [Slot; 3],
+    /// Consecutive wrong guesses; a success clears it.
+    pub failures: i64,
+    /// When the last one was.
+    pub failed_at: Millis,
+}
+
+/// One live code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slot {
+    /// The attempt.
+    pub otp: Option<OtpId>,
+    /// When it stops being live.
+    pub until: Millis,
+}
+
+/// Sends under one `userIdentifier`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IdentifierLimits {
+    /// Times of the last three sends, oldest first; 0 where there were fewer.
+    pub sends: [Millis; 3],
+}
+
+/// One activity as stored: secrets are `""` in `intent` and `result` and sealed beside them (D-11).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityRecord {
+    /// Organization acted on.
+    pub organization_id: OrganizationId,
+    /// Its parent, or itself.
+    pub tenant_id: OrganizationId,
+    /// Id.
+    pub id: ActivityId,
+    /// SHA-256 of the body.
+    pub fingerprint: [u8; 32],
+    /// Full name.
+    pub activity_type: String,
+    /// Status.
+    pub status: ActivityStatus,
+    /// As submitted.
+    pub timestamp_ms: i64,
+    /// JSON of the intent's one member, without secrets.
+    pub intent: String,
+    /// JSON of the result's one member, without secrets.
+    pub result: String,
+    /// Sealed JSON of the secrets.
+    pub sealed: Option<Vec<u8>>,
+    /// The first approval.
+    pub submitter: Submitter,
+    /// When it was submitted.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// Who submitted an activity, and with what stamp.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submitter {
+    /// Where the user lives: the organization acted on, or its parent.
+    pub organization_id: OrganizationId,
+    /// The user.
+    pub user_id: UserId,
+    /// Id of its vote.
+    pub vote_id: VoteId,
+    /// Stamp key, hex.
+    pub public_key: String,
+    /// Stamp signature, hex.
+    pub signature: String,
+    /// Stamp scheme.
+    pub scheme: String,
+    /// The body, where it holds no secret; else `""`.
+    pub message: String,
+}
+
+/// An auth proxy of a parent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyConfig {
+    /// What clients send.
+    pub id: ProxyConfigId,
+    /// The parent.
+    pub organization_id: OrganizationId,
+    /// Its service user.
+    pub user_id: UserId,
+    /// The service user's API key, sealed.
+    pub sealed_key: Vec<u8>,
+    /// Settings.
+    pub settings: ProxySettings,
+    /// Rises with each change; the guard of changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// A message template stored for an organization.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// The parent it belongs to.
+    pub organization_id: OrganizationId,
+    /// Id.
+    pub id: TemplateId,
+    /// Label.
+    pub name: String,
+    /// Subject, a template itself.
+    pub subject: String,
+    /// HTML body.
+    pub html: String,
+    /// Text body; derived from the variables alone when absent.
+    pub text: Option<String>,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// A message waiting to be sent. The payload is sealed; delivery opens it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxMessage {
+    /// Id.
+    pub id: MessageId,
+    /// Organization of the INIT.
+    pub organization_id: OrganizationId,
+    /// Its parent, or itself.
+    pub tenant_id: OrganizationId,
+    /// The attempt it carries the code of.
+    pub otp_id: OtpId,
+    /// Channel.
+    pub channel: OtpType,
+    /// Sealed JSON of [`MessagePayload`].
+    pub payload: Vec<u8>,
+    /// How often sending was tried.
+    pub attempts: i64,
+    /// When it may be tried (again).
+    pub due_at: Millis,
+    /// When the code dies; never sent after that.
+    pub expires_at: Millis,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// What a message says, before it is rendered.
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct MessagePayload {
+    /// Where it goes: an address as given, or an E.164 number.
+    pub to: String,
+    /// The code.
+    pub code: String,
+    /// Seconds the code lives.
+    pub lifetime_s: u32,
+    /// Name of the app, or of the organization.
+    pub app_name: String,
+    /// Logo.
+    pub logo_url: Option<String>,
+    /// URL with `%s`.
+    pub magic_link_template: Option<String>,
+    /// Variables of stored templates.
+    pub template_variables: std::collections::BTreeMap<String, String>,
+    /// The stored template to use.
+    pub template_id: Option<TemplateId>,
+    /// SMS text with the code's placeholder.
+    pub sms_template: Option<String>,
+    /// From address asked for.
+    pub send_from: Option<String>,
+    /// From display name.
+    pub sender_name: Option<String>,
+    /// Reply-To address asked for.
+    pub reply_to: Option<String>,
+}
+
+/// Codes and contacts do not appear in logs.
+impl std::fmt::Debug for MessagePayload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MessagePayload([redacted])")
+    }
+}
