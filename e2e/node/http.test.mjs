@@ -17,7 +17,7 @@ import { startServer } from "./support/server.mjs";
 const server = await startServer();
 after(() => server.stop());
 
-const clientOf = (key) => new TurnkeyClient({ baseUrl: server.url }, stamperOf(key));
+const clientOf = (key, on = server) => new TurnkeyClient({ baseUrl: on.url }, stamperOf(key));
 const backend = clientOf({ publicKey: server.apiPublicKey, privateKey: server.apiPrivateKey });
 
 const activity = (type, parameters, organizationId = server.organizationId) => ({
@@ -349,6 +349,23 @@ describe("refusals arrive as the SDK's own error", () => {
       backend.request("/public/v1/submit/verify_otp", activity("ACTIVITY_TYPE_VERIFY_OTP", { otpId, otpCode: "222222222" })),
       refusedAs(3, "REQUEST_INVALID", /Invalid OTP code/),
     );
+  });
+
+  test("a session key that has expired", async () => {
+    const own = await startServer();
+    try {
+      const root = clientOf({ publicKey: own.apiPublicKey, privateKey: own.apiPrivateKey }, own);
+      const session = newKey();
+      await root.stampLogin(
+        activity("ACTIVITY_TYPE_STAMP_LOGIN", { publicKey: session.publicKey, expirationSeconds: "60" }, own.organizationId),
+      );
+      const whoami = () => clientOf(session, own).getWhoami({ organizationId: own.organizationId });
+      assert.equal((await whoami()).userId, own.userId);
+      await own.advanceClock(61);
+      await assert.rejects(whoami(), refusedAs(16, "API_KEY_EXPIRED", /Unauthenticated desc = expired api key publicKey/));
+    } finally {
+      await own.stop();
+    }
   });
 
   test("an administrator's change of a sub-organization that only its own users may make", async () => {
