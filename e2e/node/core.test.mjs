@@ -3,7 +3,14 @@
 import "./support/browser.mjs";
 import assert from "node:assert/strict";
 import { after, beforeEach, describe, test } from "node:test";
-import { OtpType, TurnkeyClient, TurnkeyError } from "@turnkey/core";
+import {
+  OtpType,
+  TurnkeyClient,
+  TurnkeyError,
+  getAuthProxyConfig,
+  getClientParams,
+  getClientSignatureMessageForLogin,
+} from "@turnkey/core";
 import { encryptOtpCodeToBundle, verifyOtpVerificationToken, verifySessionJwtSignature } from "@turnkey/crypto";
 import { trustServerKeys } from "../../clients/turnkey-core-override.mjs";
 import { freshProfile } from "./support/browser.mjs";
@@ -131,6 +138,37 @@ test("the modal is told what the server offers", async () => {
   );
 });
 
+test("what core asks with no body at all is answered too", async () => {
+  const config = await getAuthProxyConfig(server.authProxyConfigId, server.url);
+  assert.equal(config.organizationId, server.organizationId);
+  assert.deepEqual(await getClientParams(server.authProxyConfigId, server.url), {}, "no captcha");
+});
+
+test("otp_login_v2, which the native SDKs call, logs a known user in", async () => {
+  const contact = freshEmail();
+  await complete(await newClient(), CHANNELS[0], contact);
+
+  freshProfile();
+  const client = await newClient();
+  const attempt = await client.initOtp({ otpType: OtpType.Email, contact });
+  const otpCode = await server.code(contact, attempt.otpId);
+  const { verificationToken, publicKey } = await client.verifyOtp({ ...attempt, otpCode });
+  const { message } = getClientSignatureMessageForLogin({ verificationToken });
+  const { session } = await client.httpClient.proxyOtpLoginV2({
+    verificationToken,
+    publicKey,
+    clientSignature: {
+      publicKey,
+      scheme: "CLIENT_SIGNATURE_SCHEME_API_P256",
+      message,
+      signature: await client.signWithApiKey({ message, publicKey }),
+    },
+  });
+  assert.equal(await verifySessionJwtSignature(session, server.sessionSignerPublicKey), true);
+  await client.storeSession({ sessionToken: session });
+  assert.equal((await client.fetchUser()).userEmail, contact);
+});
+
 describe("errors core knows by name", () => {
   test("INVALID_OTP_CODE for a wrong code, by verifyOtp and by completeOtp", async () => {
     const client = await newClient();
@@ -150,6 +188,20 @@ describe("errors core knows by name", () => {
     const send = () => client.initOtp({ otpType: OtpType.Email, contact });
     for (let sent = 0; sent < 3; sent += 1) await send();
     await assert.rejects(send(), failsAs("MAX_OTP_INITIATED_ERROR"));
+  });
+
+  test("AUTH_METHOD_NOT_ENABLED for a login by OAuth, which this server does not offer", async () => {
+    const client = await newClient();
+    const publicKey = await client.createApiKeyPair();
+    await assert.rejects(
+      client.loginWithOauth({ oidcToken: "header.payload.signature", publicKey }),
+      failsAs("AUTH_METHOD_NOT_ENABLED"),
+    );
+  });
+
+  test("a configuration id nobody made", async () => {
+    const client = await publishedClient({ ...server, authProxyConfigId: "01980000-0000-7000-8000-000000000000" });
+    await assert.rejects(client.initOtp({ otpType: OtpType.Email, contact: freshEmail() }), failsAs("INIT_OTP_ERROR"));
   });
 
   test("SESSION_EXPIRED once the session key has expired", async () => {

@@ -240,6 +240,35 @@ describe("older versions, as applications in the field send them", () => {
     });
   }
 
+  test("CREATE_SUB_ORGANIZATION_V7 takes a legacy token, and the contact is verified at once", async () => {
+    const contact = freshEmail();
+    const key = newKey();
+    const { otpId } = await submit("init_otp", "ACTIVITY_TYPE_INIT_OTP_V2", "initOtpResult", {
+      otpType: "OTP_TYPE_EMAIL",
+      contact,
+      appName: "Acme",
+    });
+    const { verificationToken } = await submit("verify_otp", "ACTIVITY_TYPE_VERIFY_OTP", "verifyOtpResult", {
+      otpId,
+      otpCode: await server.code(contact, otpId),
+      publicKey: key.publicKey,
+    });
+    const user = rootUser({ userEmail: contact });
+    const made = await submit("create_sub_organization", "ACTIVITY_TYPE_CREATE_SUB_ORGANIZATION_V7", "createSubOrganizationResultV7", {
+      subOrganizationName: "Home",
+      rootQuorumThreshold: 1,
+      rootUsers: [user],
+      verificationToken,
+      clientSignature: await signUpSignature(key, verificationToken, user, "signup"),
+    });
+    const found = await backend.getVerifiedSubOrgIds({
+      organizationId: server.organizationId,
+      filterType: "EMAIL",
+      filterValue: contact,
+    });
+    assert.deepEqual(found.organizationIds, [made.subOrganizationId]);
+  });
+
   test("CREATE_API_KEYS of the first version needs no curve", async () => {
     const { publicKey } = newKey();
     const { apiKeyIds } = await submit("create_api_keys", "ACTIVITY_TYPE_CREATE_API_KEYS", "createApiKeysResult", {
@@ -349,6 +378,36 @@ describe("refusals arrive as the SDK's own error", () => {
       backend.request("/public/v1/submit/verify_otp", activity("ACTIVITY_TYPE_VERIFY_OTP", { otpId, otpCode: "222222222" })),
       refusedAs(3, "REQUEST_INVALID", /Invalid OTP code/),
     );
+  });
+
+  test("a login signed by another key than the one in the token", async () => {
+    const contact = freshEmail();
+    const { organizationId } = await organizationOf({ userEmail: contact });
+    const key = newKey();
+    const { otpId } = await submit("init_otp", "ACTIVITY_TYPE_INIT_OTP", "initOtpResult", {
+      otpType: "OTP_TYPE_EMAIL",
+      contact,
+    });
+    const { verificationToken } = await submit("verify_otp", "ACTIVITY_TYPE_VERIFY_OTP", "verifyOtpResult", {
+      otpId,
+      otpCode: await server.code(contact, otpId),
+      publicKey: key.publicKey,
+    });
+    const thief = newKey();
+    for (const clientSignature of [
+      await loginSignature(thief, verificationToken),
+      { ...(await loginSignature(thief, verificationToken)), publicKey: key.publicKey },
+      await loginSignature(key, verificationToken, key.publicKey),
+      undefined,
+    ]) {
+      await assert.rejects(
+        backend.request(
+          "/public/v1/submit/otp_login",
+          activity("ACTIVITY_TYPE_OTP_LOGIN", { verificationToken, publicKey: thief.publicKey, clientSignature }, organizationId),
+        ),
+        (error) => error instanceof TurnkeyRequestError && [3, 16].includes(error.code),
+      );
+    }
   });
 
   test("a session key that has expired", async () => {
