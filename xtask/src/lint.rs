@@ -12,7 +12,11 @@ use crate::{arrows, process, sources, tools};
 /// Runs every check; fails if one of them does.
 pub fn lint(workspace: &Workspace) -> ExitCode {
     let mut steps = Steps::default();
-    steps.run("format", || process::run(workspace.cargo().args(["fmt", "--all", "--check"])));
+    steps.run("format", || {
+        process::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+        // A workspace of its own, as a user of the published SDK would have.
+        process::run(workspace.cargo().args(["fmt", "--check", "--manifest-path", "e2e/rust/Cargo.toml"]))
+    });
     steps.run("clippy", || {
         process::run(workspace.cargo().args([
             "clippy",
