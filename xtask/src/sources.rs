@@ -110,8 +110,7 @@ enum Text {
 
 fn tokens(source: &str) -> Result<Vec<Token>, proc_macro2::LexError> {
     let mut flat = Vec::new();
-    // A first line such as `#!/usr/bin/env` is no token, and neither is a byte order mark.
-    flatten(TokenStream::from_str(source.trim_start_matches('\u{feff}'))?, &mut flat);
+    flatten(TokenStream::from_str(source)?, &mut flat);
     Ok(flat)
 }
 
