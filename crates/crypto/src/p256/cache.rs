@@ -58,6 +58,13 @@ impl KeyCache {
         }
     }
 
+    /// Remembers a key that was parsed elsewhere and will soon return, such as the one a login registers.
+    pub fn insert(&self, key: PublicKey) {
+        let shard = &self.shards[usize::from(key.compressed()[32]) % SHARDS];
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.insert(*key.compressed(), key, self.generation);
+    }
+
     /// The number of keys remembered.
     pub fn len(&self) -> usize {
         let shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
@@ -114,6 +121,15 @@ mod tests {
             assert_eq!(cache.get(first.compressed()).expect("valid"), first);
         }
         assert!(cache.len() <= 64, "{}", cache.len());
+    }
+
+    #[test]
+    fn a_key_parsed_elsewhere_is_remembered() {
+        let cache = KeyCache::new(8);
+        assert!(cache.is_empty());
+        let key = AgreementKey::generate(&SeededEntropy::new(5)).public_key().clone();
+        cache.insert(key.clone());
+        assert!(std::sync::Arc::ptr_eq(&key.0, &cache.get(key.compressed()).expect("valid").0));
     }
 
     #[test]

@@ -51,8 +51,13 @@ impl PublicKey {
     }
 
     /// Parses a SEC1 point: 33 bytes compressed or 65 uncompressed. Hybrid forms are refused.
+    ///
+    /// So are the two points with x = 0. They are on the curve, but nobody knows their private keys: they only ever
+    /// arrive as zeros that stand for a key, and `otp_bundles.json` calls that malformed.
     pub fn from_sec1(bytes: &[u8]) -> Result<Self, InvalidKey> {
-        if !matches!((bytes.len(), bytes.first()), (33, Some(2 | 3)) | (65, Some(4))) {
+        if !matches!((bytes.len(), bytes.first()), (33, Some(2 | 3)) | (65, Some(4)))
+            || bytes[1..33] == [0; 32]
+        {
             return Err(InvalidKey);
         }
         let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, bytes).map_err(|_| InvalidKey)?;

@@ -24,7 +24,7 @@ struct SigningPair {
 }
 
 impl SigningKey {
-    /// Makes a new key from `entropy`.
+    /// Makes a new key from `entropy`: one scalar multiplication, and a second one in which the library checks the pair.
     pub fn generate(entropy: &dyn Entropy) -> Self {
         op!("keygen");
         draw(entropy, Self::from_bytes)
