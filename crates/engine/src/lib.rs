@@ -3,9 +3,24 @@
 //! Promise: no effect and no answer from stored data before the stamp is verified; every decision is a pure function;
 //! every effect commits with its cause or not at all.
 
+mod activities;
+mod admin;
+mod caller;
 mod clock;
+mod engine;
+pub mod limits;
 pub mod model;
+pub mod outbox;
+mod passkeys;
+mod proxy;
+mod queries;
+mod settings;
 pub mod store;
+mod views;
 
+pub use admin::{CreatedOrganization, NewTemplate};
+pub use caller::StampHeaders;
 pub use clock::Clock;
+pub use engine::{Engine, Services};
+pub use settings::Settings;
 pub use vestibule_crypto::entropy::Entropy;

@@ -2,8 +2,8 @@
 
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
 use vestibule_wire::{
-    ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId,
-    ProxySettings, TemplateId, TokenId, UserId, VoteId,
+    ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType,
+    ProxyConfigId, ProxySettings, TemplateId, TokenId, UserId, VoteId,
 };
 
 /// Epoch milliseconds by the store's clock.
@@ -173,8 +173,12 @@ pub struct Otp {
     pub contact_key: ContactKey,
     /// The caller's identifier, when it gave one.
     pub identifier_key: Option<IdentifierKey>,
+    /// Id of the key under which the code is hashed.
+    pub code_key_id: String,
     /// HMAC of the code.
     pub code_hash: [u8; 32],
+    /// The user that an [`OtpFlavour::Auth`] attempt is for.
+    pub user_id: Option<UserId>,
     /// Sealed target key of [`OtpFlavour::Encrypted`] attempts, gone once the attempt is over.
     pub target_key: Option<Vec<u8>>,
     /// Guesses left.

@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 use vestibule_wire::view::ActivityStatus;
 use vestibule_wire::{
-    ActivityId, Feature, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId, TemplateId, TokenId,
-    UserId,
+    ActivityId, Feature, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId, TemplateId,
+    TokenId, UserId,
 };
 
 use crate::model::{
-    ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Millis, Organization, Otp,
-    OutboxMessage, ProxyConfig, Template, Token, User, UserRecord,
+    ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Millis,
+    Organization, Otp, OutboxMessage, ProxyConfig, Template, Token, User, UserRecord,
 };
 
 /// How a store names the caller it shall find.
@@ -22,7 +22,7 @@ pub enum CallerKey {
     Credential(Vec<u8>),
     /// The verified contact an attested stamp proves, anywhere in the target's tenant.
     Contact(ContactKey),
-    /// A user of the target itself: the auth proxy's service user.
+    /// A user of the target or of its parent: the auth proxy's service user.
     User(UserId),
 }
 
@@ -183,13 +183,15 @@ pub enum Write {
     },
     /// A new attempt.
     InsertOtp(Box<Otp>),
-    /// Lowers attempts by one, and drops the target key with the last. Guard: attempts remain, neither consumed nor
-    /// expired.
+    /// Lowers attempts by one, and drops the target key with the last. Guard: as many attempts remain as were read, at
+    /// least one, and the attempt is neither consumed nor expired.
     SpendAttempt {
         /// Organization of the attempt.
         organization: OrganizationId,
         /// The attempt.
         otp: OtpId,
+        /// As read, at least 1.
+        attempts_left: i64,
     },
     /// Marks an attempt as used and drops its target key. Guard: attempts remain, neither consumed nor expired.
     ConsumeOtp {
@@ -474,7 +476,11 @@ pub trait Store: Send + Sync {
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError>;
 
     /// A user of an organization with its credentials.
-    async fn user(&self, organization: OrganizationId, user: UserId) -> Result<Option<UserRecord>, StoreError>;
+    async fn user(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<UserRecord>, StoreError>;
 
     /// All users of an organization, newest first.
     async fn users(&self, organization: OrganizationId) -> Result<Vec<UserRecord>, StoreError>;
@@ -515,7 +521,11 @@ pub trait Store: Send + Sync {
     async fn proxy_config_of(&self, organization: OrganizationId) -> Result<Option<ProxyConfig>, StoreError>;
 
     /// A template of a parent.
-    async fn template(&self, organization: OrganizationId, id: TemplateId) -> Result<Option<Template>, StoreError>;
+    async fn template(
+        &self,
+        organization: OrganizationId,
+        id: TemplateId,
+    ) -> Result<Option<Template>, StoreError>;
 
     /// All templates of a parent, newest first.
     async fn templates(&self, organization: OrganizationId) -> Result<Vec<Template>, StoreError>;
@@ -563,7 +573,9 @@ pub fn flavour_code(flavour: OtpFlavour) -> i64 {
 
 /// Reads [`flavour_code`] back.
 pub fn flavour_from_code(code: i64) -> Option<OtpFlavour> {
-    [OtpFlavour::Legacy, OtpFlavour::Encrypted, OtpFlavour::Auth].into_iter().find(|f| flavour_code(*f) == code)
+    [OtpFlavour::Legacy, OtpFlavour::Encrypted, OtpFlavour::Auth]
+        .into_iter()
+        .find(|f| flavour_code(*f) == code)
 }
 
 /// How a channel is stored.

@@ -1,0 +1,161 @@
+//! CREATE_API_KEYS and DELETE_API_KEYS (protocol 02 section 2b, G-CRED-1).
+
+use serde_json::Value;
+use vestibule_wire::view::CredentialType;
+use vestibule_wire::{
+    ApiKeyCurve, ApiKeyId, CreateApiKeys, DeleteApiKeys, NewApiKey, OrganizationId, Refusal, UserId,
+};
+
+use super::session::lifetime;
+use super::{Context, Effect, result};
+use crate::limits;
+use crate::model::{Credential, UserRecord};
+use crate::store::{ChangeSet, IntentKeys, Write};
+
+pub(super) fn create_keys(intent: &CreateApiKeys) -> IntentKeys {
+    IntentKeys {
+        user: Some(intent.user_id),
+        existing_credentials: intent
+            .keys
+            .iter()
+            .filter_map(|key| hex::decode(&key.public_key).ok())
+            .collect(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn create(cx: &Context<'_>, intent: &CreateApiKeys) -> Result<Effect, Refusal> {
+    let record = user(cx, intent.user_id)?;
+    let organization = record.user.organization_id;
+    let mut changes = ChangeSet::new();
+    changes.push(touch(record));
+    let mut ids: Vec<Value> = Vec::new();
+    let mut added: Vec<Credential> = Vec::new();
+    for key in &intent.keys {
+        let credential = new_credential(cx, organization, record.user.tenant_id, intent.user_id, key)?;
+        let known = cx.facts.existing_credentials.iter().chain(&added);
+        if known.into_iter().any(|c| c.lookup == credential.lookup) {
+            return Err(Refusal::PublicKeyExists);
+        }
+        ids.push(ApiKeyId(credential.id).to_string().into());
+        added.push(credential);
+    }
+    let long_lived = record.credentials.iter().chain(&added).filter(|c| is_long_lived_key(c)).count();
+    if long_lived > limits::LONG_LIVED_KEYS {
+        return Err(Refusal::TooManyLongLivedKeys(intent.user_id));
+    }
+    let newest = added.iter().rfind(|c| c.expires_at.is_some()).map(|c| c.lookup.clone());
+    for credential in added {
+        changes.push(Write::InsertCredential(Box::new(credential)));
+    }
+    if let Some(except) = newest {
+        changes.push(Write::TrimExpiringKeys {
+            organization,
+            user: intent.user_id,
+            keep: limits::EXPIRING_KEYS,
+            except,
+        });
+    }
+    Ok(Effect { result: result! { "apiKeyIds": ids }, changes })
+}
+
+pub(super) fn delete(cx: &Context<'_>, intent: &DeleteApiKeys) -> Result<Effect, Refusal> {
+    let record = user(cx, intent.user_id)?;
+    let organization = record.user.organization_id;
+    let doomed = |c: &Credential| intent.ids.contains(&ApiKeyId(c.id));
+    let mut takes_durable = false;
+    for id in &intent.ids {
+        let key = record
+            .credentials
+            .iter()
+            .find(|c| c.id == id.0 && c.kind != CredentialType::WebauthnAuthenticator);
+        let Some(key) = key else {
+            return Err(Refusal::NotFound { kind: "api key", id: id.to_string(), organization });
+        };
+        takes_durable |= key.expires_at.is_none();
+    }
+    let keeps_durable =
+        record.credentials.iter().any(|c| c.expires_at.is_none() && !doomed(c)) || keeps_contact(cx, record);
+    if takes_durable && !keeps_durable {
+        return Err(Refusal::MissingCredential(intent.user_id.to_string()));
+    }
+    let mut changes = ChangeSet::new();
+    changes.push(touch(record));
+    for id in &intent.ids {
+        changes.push(Write::DeleteCredential { organization, user: intent.user_id, id: id.0 });
+    }
+    let ids: Vec<Value> = intent.ids.iter().map(|id| id.to_string().into()).collect();
+    Ok(Effect { result: result! { "apiKeyIds": ids }, changes })
+}
+
+/// Root users of sub-organizations can always come back through their contact (G-USER-1).
+fn keeps_contact(cx: &Context<'_>, record: &UserRecord) -> bool {
+    let target = &cx.caller.target;
+    target.parent_id.is_some()
+        && target.quorum.user_ids.contains(&record.user.id)
+        && (record.user.email.is_some() || record.user.phone.is_some())
+}
+
+fn user<'a>(cx: &Context<'a>, id: UserId) -> Result<&'a UserRecord, Refusal> {
+    let organization = cx.caller.target.id;
+    cx.facts.user.as_ref().ok_or_else(|| Refusal::NotFound { kind: "user", id: id.to_string(), organization })
+}
+
+/// Two changes of one user's durable credentials never pass each other: limits and the rule of the last credential
+/// were judged on what was read.
+fn touch(record: &UserRecord) -> Write {
+    Write::TouchUser {
+        organization: record.user.organization_id,
+        user: record.user.id,
+        version: record.user.version,
+    }
+}
+
+fn is_long_lived_key(credential: &Credential) -> bool {
+    credential.expires_at.is_none() && credential.kind != CredentialType::WebauthnAuthenticator
+}
+
+/// Makes the row of an API key of a request.
+pub(super) fn new_credential(
+    cx: &Context<'_>,
+    organization: OrganizationId,
+    tenant: OrganizationId,
+    user: UserId,
+    key: &NewApiKey,
+) -> Result<Credential, Refusal> {
+    let now = cx.facts.now;
+    let (kind, public_key) = match key.curve {
+        ApiKeyCurve::P256 => {
+            (CredentialType::ApiKeyP256, cx.public_key(&key.public_key)?.compressed().to_vec())
+        }
+        ApiKeyCurve::Secp256k1 => (CredentialType::ApiKeySecp256k1, other_curve(&key.public_key, 33)?),
+        ApiKeyCurve::Ed25519 => (CredentialType::ApiKeyEd25519, other_curve(&key.public_key, 32)?),
+    };
+    let expiration_seconds = match &key.expiration {
+        None => None,
+        Some(text) => Some(lifetime(cx, Some(text), 0)?),
+    };
+    Ok(Credential {
+        organization_id: organization,
+        tenant_id: tenant,
+        user_id: user,
+        id: cx.id(),
+        kind,
+        name: key.name.clone(),
+        lookup: public_key.clone(),
+        public_key,
+        passkey: None,
+        expiration_seconds,
+        expires_at: expiration_seconds.map(|s| now + i64::from(s) * 1000),
+        session_profile_id: None,
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+/// Keys of curves that do not stamp yet are kept in their form; one that is no point never verifies.
+fn other_curve(text: &str, length: usize) -> Result<Vec<u8>, Refusal> {
+    let bytes = hex::decode(text).map_err(|_| Refusal::InvalidPublicKey)?;
+    let compressed = length == 32 || matches!(bytes.first(), Some(2 | 3));
+    if bytes.len() == length && compressed { Ok(bytes) } else { Err(Refusal::InvalidPublicKey) }
+}

@@ -1,0 +1,92 @@
+//! OTP_AUTH: a right code becomes an API key that the server makes (protocol 02 section 2, protocol 05 section 5).
+
+use vestibule_crypto::bundle::seal_credential_bundle;
+use vestibule_crypto::p256::SigningKey;
+use vestibule_wire::view::CredentialType;
+use vestibule_wire::{ApiKeyId, OtpAuth, OtpFlavour, Refusal, UserId};
+
+use super::session::{DEFAULT_LIFETIME_S, lifetime};
+use super::{Context, Decision, Effect, guess, result};
+use crate::limits;
+use crate::model::{Credential, Otp};
+use crate::store::Write;
+
+pub(super) fn decide(cx: &Context<'_>, intent: &OtpAuth) -> Decision {
+    // What is wrong with the request itself is told before the guess is looked at.
+    let checked = intent
+        .target_public_key
+        .as_deref()
+        .map(|key| cx.public_key(key))
+        .transpose()
+        .and_then(|target| Ok((target, lifetime(cx, intent.expiration.as_ref(), DEFAULT_LIFETIME_S)?)));
+    let (target, lifetime_s) = match checked {
+        Ok(checked) => checked,
+        Err(refusal) => return Err(refusal).into(),
+    };
+    let proof = match guess::judge(cx, intent.otp_id, &intent.guess, OtpFlavour::Auth) {
+        Ok(proof) => proof,
+        Err(decision) => return decision,
+    };
+    let otp = proof.otp;
+    let Some(user_id) = otp.user_id else { return Err(Refusal::InvalidOtpCode).into() };
+    let mut changes = guess::settle(otp);
+    changes.push(Write::VerifyContact {
+        tenant: otp.tenant_id,
+        contact: otp.contact_key,
+        organization: otp.organization_id,
+        user: user_id,
+    });
+    let mut members = result! { "userId": user_id.to_string() };
+    if let Some(target) = target {
+        let key = SigningKey::generate(cx.entropy);
+        let credential = credential(cx, intent, otp, user_id, &key, lifetime_s);
+        members.insert("apiKeyId".to_owned(), ApiKeyId(credential.id).to_string().into());
+        let bundle = seal_credential_bundle(&target, &key.secret_bytes(), cx.entropy);
+        members.insert("credentialBundle".to_owned(), bundle.into());
+        let except = credential.lookup.clone();
+        if intent.invalidate_existing {
+            changes.push(Write::DeleteCredentialsOfType {
+                organization: otp.organization_id,
+                user: user_id,
+                kind: credential.kind,
+                except: except.clone(),
+            });
+        }
+        changes.push(Write::InsertCredential(Box::new(credential)));
+        changes.push(Write::TrimExpiringKeys {
+            organization: otp.organization_id,
+            user: user_id,
+            keep: limits::EXPIRING_KEYS,
+            except,
+        });
+    }
+    Decision::Complete(Effect { result: members, changes })
+}
+
+fn credential(
+    cx: &Context<'_>,
+    intent: &OtpAuth,
+    otp: &Otp,
+    user_id: UserId,
+    key: &SigningKey,
+    lifetime_s: u32,
+) -> Credential {
+    let now = cx.facts.now;
+    let lookup = key.public_key().compressed().to_vec();
+    Credential {
+        organization_id: otp.organization_id,
+        tenant_id: otp.tenant_id,
+        user_id,
+        id: cx.id(),
+        kind: CredentialType::OtpAuthKeyP256,
+        name: intent.api_key_name.clone().unwrap_or_else(|| format!("OTP Auth - {now}")),
+        public_key: lookup.clone(),
+        lookup,
+        passkey: None,
+        expiration_seconds: Some(lifetime_s),
+        expires_at: Some(now + i64::from(lifetime_s) * 1000),
+        session_profile_id: None,
+        created_at: now,
+        updated_at: now,
+    }
+}

@@ -1,0 +1,119 @@
+//! Sessions: a key of the client that works until it expires (protocol 01 section 5, protocol 05 section 11).
+
+use vestibule_crypto::p256::PublicKey;
+use vestibule_crypto::token::SessionJwt;
+use vestibule_wire::view::CredentialType;
+use vestibule_wire::{DecimalText, OrganizationId, Refusal, SessionRequest, UserId};
+
+use super::Context;
+use crate::limits;
+use crate::model::Credential;
+use crate::store::{ChangeSet, IntentKeys, Write};
+
+/// Default lifetime of session keys and of keys made by OTP_AUTH, seconds.
+pub(super) const DEFAULT_LIFETIME_S: u32 = 900;
+
+pub(super) fn keys(request: &SessionRequest) -> IntentKeys {
+    IntentKeys {
+        existing_credentials: request.public_key.iter().filter_map(|k| lookup(k)).collect(),
+        ..Default::default()
+    }
+}
+
+/// Look-up bytes of a P-256 key in hex, without checking the curve.
+pub(super) fn lookup(hex_key: &str) -> Option<Vec<u8>> {
+    let bytes = hex::decode(hex_key).ok()?;
+    match (bytes.len(), bytes.first()) {
+        (33, _) => Some(bytes),
+        (65, Some(4)) => {
+            let mut compressed = Vec::with_capacity(33);
+            compressed.push(2 | (bytes[64] & 1));
+            compressed.extend_from_slice(&bytes[1..33]);
+            Some(compressed)
+        }
+        _ => None,
+    }
+}
+
+/// A lifetime within the operator's limit (D-8).
+pub(super) fn lifetime(cx: &Context<'_>, text: Option<&DecimalText>, default: u32) -> Result<u32, Refusal> {
+    match text {
+        None => Ok(default),
+        Some(text) => match text.number() {
+            Some(n) if (1..=u64::from(cx.settings.max_session_s)).contains(&n) => Ok(n as u32),
+            _ => Err(Refusal::InvalidApiKeyExpiration),
+        },
+    }
+}
+
+/// The user a session is for.
+pub(super) struct Owner {
+    pub(super) organization: OrganizationId,
+    pub(super) tenant: OrganizationId,
+    pub(super) user: UserId,
+}
+
+/// Grants a session: registers the key and signs the token.
+pub(super) fn grant(
+    cx: &Context<'_>,
+    owner: &Owner,
+    request: &SessionRequest,
+    key: &PublicKey,
+    changes: &mut ChangeSet,
+) -> Result<String, Refusal> {
+    let now = cx.facts.now;
+    let lifetime_s = lifetime(cx, request.expiration.as_ref(), DEFAULT_LIFETIME_S)?;
+    if let Some(id) = &request.session_profile_id {
+        // Profiles come with scoped sessions; until then no id names one.
+        return Err(Refusal::NotFound {
+            kind: "session profile",
+            id: id.clone(),
+            organization: owner.organization,
+        });
+    }
+    let lookup = key.compressed().to_vec();
+    let existing = cx.facts.existing_credentials.iter().find(|c| c.lookup == lookup);
+    if existing.is_some_and(|c| c.user_id != owner.user || c.kind != CredentialType::Login) {
+        return Err(Refusal::PublicKeyExists);
+    }
+    if request.invalidate_existing {
+        changes.push(Write::DeleteCredentialsOfType {
+            organization: owner.organization,
+            user: owner.user,
+            kind: CredentialType::Login,
+            except: lookup.clone(),
+        });
+    }
+    changes.push(Write::PutSessionKey(Box::new(Credential {
+        organization_id: owner.organization,
+        tenant_id: owner.tenant,
+        user_id: owner.user,
+        id: existing.map_or_else(|| cx.id(), |c| c.id),
+        kind: CredentialType::Login,
+        name: format!("Login - {now}"),
+        public_key: lookup.clone(),
+        lookup: lookup.clone(),
+        passkey: None,
+        expiration_seconds: Some(lifetime_s),
+        expires_at: Some(now + i64::from(lifetime_s) * 1000),
+        session_profile_id: None,
+        created_at: now,
+        updated_at: now,
+    })));
+    changes.push(Write::TrimExpiringKeys {
+        organization: owner.organization,
+        user: owner.user,
+        keep: limits::EXPIRING_KEYS,
+        except: lookup,
+    });
+    let jwt = SessionJwt {
+        expires_at_s: now / 1000 + i64::from(lifetime_s),
+        public_key: key.to_hex(),
+        session_type: "SESSION_TYPE_READ_WRITE".to_owned(),
+        user_id: owner.user.0,
+        organization_id: owner.organization.0,
+        session_profile_id: None,
+        scope: None,
+    };
+    Ok(jwt.issue(cx.keys.session_signer()))
+}

@@ -1,0 +1,36 @@
+//! STAMP_LOGIN: whoever can stamp gets a session (protocol 02 section 2).
+
+use vestibule_wire::{Contact, Refusal, StampLogin};
+
+use super::session::{Owner, grant};
+use super::{Context, Effect, result};
+use crate::caller::Via;
+use crate::model::{ContactKey, User};
+use crate::store::{ChangeSet, Write};
+
+pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Refusal> {
+    let user = &cx.caller.record.user;
+    let key =
+        intent.session.public_key.as_ref().ok_or_else(|| Refusal::MissingField("publicKey".to_owned()))?;
+    let key = cx.public_key(key)?;
+    let owner = Owner { organization: user.organization_id, tenant: user.tenant_id, user: user.id };
+    let mut changes = ChangeSet::new();
+    if cx.caller.via == Via::ApiKey {
+        reset_failures(user, &mut changes);
+    }
+    let session = grant(cx, &owner, &intent.session, &key, &mut changes)?;
+    Ok(Effect { result: result! { "session": session }, changes })
+}
+
+/// Another credential of the user ends the failures counted against its contacts (NIST SP 800-63B).
+fn reset_failures(user: &User, changes: &mut ChangeSet) {
+    let email = user.email.as_deref().and_then(|text| Contact::email(text).ok());
+    let phone = user.phone.as_deref().and_then(|text| Contact::phone(text).ok());
+    for contact in email.iter().chain(&phone) {
+        changes.push(Write::ClearFailures {
+            tenant: user.tenant_id,
+            contact: ContactKey::of(contact),
+            otp: None,
+        });
+    }
+}

@@ -1,0 +1,323 @@
+//! Authentication: from a stamp to a [`Caller`] (protocol 01).
+
+use vestibule_crypto::p256::{KeyCache, PublicKey};
+use vestibule_crypto::stamp::{ApiStamp, AttestedScheme, AttestedStamp, StampError, StampScheme};
+use vestibule_crypto::token::{self, PeekedToken};
+use vestibule_wire::view::CredentialType;
+use vestibule_wire::{Contact, OrganizationId, Refusal, TokenId};
+
+use crate::model::{ContactKey, Credential, Organization, UserRecord};
+use crate::store::{CallerKey, CallerMatch, Facts, IntentKeys};
+
+/// The stamp headers of a request, as they came.
+#[derive(Clone, Copy, Default)]
+pub struct StampHeaders<'a> {
+    /// `X-Stamp`
+    pub stamp: Option<&'a str>,
+    /// `X-Stamp-Webauthn`
+    pub webauthn: Option<&'a str>,
+    /// `X-Stamp-Attested`
+    pub attested: Option<&'a str>,
+    /// `X-Session`
+    pub session: Option<&'a str>,
+}
+
+/// Whether the request is an activity or a query; they are refused in different words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    Activity,
+    Query,
+}
+
+/// A stamp that could be read; nothing of it is proved yet.
+pub(crate) enum Stamp {
+    Api { stamp: ApiStamp, key: Option<PublicKey>, lookup: Vec<u8> },
+    Attested { stamp: AttestedStamp, token: PeekedToken, contact: ContactKey },
+}
+
+impl Stamp {
+    /// Reads the one stamp of a request (G-STAMP-1).
+    pub(crate) fn parse(
+        headers: &StampHeaders<'_>,
+        surface: Surface,
+        cache: &KeyCache,
+    ) -> Result<Self, Refusal> {
+        let given = [headers.stamp, headers.webauthn, headers.attested, headers.session];
+        if given.iter().flatten().count() > 1 {
+            return Err(Refusal::MalformedStamp);
+        }
+        if let Some(header) = headers.stamp {
+            return Self::api(header, surface, cache);
+        }
+        if headers.webauthn.is_some() {
+            return Err(Refusal::MalformedWebauthnStamp);
+        }
+        if headers.session.is_some() {
+            return Err(Refusal::InvalidSession);
+        }
+        match (headers.attested, surface) {
+            (Some(_), Surface::Query) => Err(Refusal::NotAuthorized),
+            (Some(header), Surface::Activity) => Self::attested(header, surface),
+            (None, surface) => Err(unstamped(surface)),
+        }
+    }
+
+    fn api(header: &str, surface: Surface, cache: &KeyCache) -> Result<Self, Refusal> {
+        let stamp = ApiStamp::parse(header).map_err(|error| unreadable(error, surface))?;
+        let canonical = stamp.canonical_key();
+        // A point that is not on the curve can be nobody's key: it is looked up in vain.
+        let key = if stamp.scheme == StampScheme::P256 { cache.get_hex(&canonical).ok() } else { None };
+        let lookup = hex::decode(&canonical).map_err(|_| Refusal::MalformedStamp)?;
+        Ok(Self::Api { stamp, key, lookup })
+    }
+
+    fn attested(header: &str, surface: Surface) -> Result<Self, Refusal> {
+        let stamp = AttestedStamp::parse(header).map_err(|error| unreadable(error, surface))?;
+        match stamp.scheme {
+            AttestedScheme::VerificationToken => {}
+            AttestedScheme::Oidc => return Err(Refusal::OauthNotEnabled),
+        }
+        let token = token::peek(&stamp.attestation).map_err(|_| Refusal::BadApiKeySignature)?;
+        let contact = Contact::parse(token.verification_type, &token.contact)
+            .map_err(|_| Refusal::BadApiKeySignature)
+            .map(|contact| ContactKey::of(&contact))?;
+        Ok(Self::Attested { stamp, token, contact })
+    }
+
+    /// How the store finds the caller.
+    pub(crate) fn caller_key(&self) -> CallerKey {
+        match self {
+            Self::Api { lookup, .. } => CallerKey::Credential(lookup.clone()),
+            Self::Attested { contact, .. } => CallerKey::Contact(*contact),
+        }
+    }
+
+    /// What the stamp itself needs to be loaded.
+    pub(crate) fn add_keys(&self, keys: &mut IntentKeys) {
+        if let Self::Attested { token, .. } = self {
+            keys.token = Some(TokenId(token.id));
+        }
+    }
+
+    /// Checks the signature over the raw body, and for attested stamps the token.
+    fn verify(&self, body: &[u8], facts: &Facts, credential: Option<&Credential>) -> Result<(), Refusal> {
+        match self {
+            Self::Api { stamp, key, .. } => {
+                let fits = credential.is_some_and(|c| scheme_fits(stamp.scheme, c.kind));
+                match key {
+                    Some(key) if fits => stamp.verify(key, body).map_err(|_| Refusal::BadApiKeySignature),
+                    _ => Err(Refusal::BadApiKeySignature),
+                }
+            }
+            Self::Attested { stamp, token, .. } => {
+                let row = facts.token.as_ref();
+                let known = row.is_some_and(|row| {
+                    !row.legacy && row.hash == token::hash(&stamp.attestation) && row.expires_at > facts.now
+                });
+                let bound =
+                    token.public_key.as_deref().is_some_and(|k| k.eq_ignore_ascii_case(&stamp.public_key));
+                if !known || !bound {
+                    return Err(Refusal::BadApiKeySignature);
+                }
+                stamp.verify(body).map_err(|_| Refusal::BadApiKeySignature)
+            }
+        }
+    }
+
+    fn record(&self) -> StampRecord {
+        match self {
+            Self::Api { stamp, .. } => StampRecord {
+                public_key: stamp.canonical_key(),
+                signature: hex::encode(&stamp.signature),
+                scheme: stamp.scheme.as_str(),
+            },
+            Self::Attested { stamp, .. } => StampRecord {
+                public_key: stamp.public_key.to_ascii_lowercase(),
+                signature: hex::encode(&stamp.signature),
+                scheme: "SIGNATURE_SCHEME_TK_ATTESTED_P256",
+            },
+        }
+    }
+}
+
+fn unstamped(surface: Surface) -> Refusal {
+    match surface {
+        Surface::Activity => Refusal::ActivityUnstamped,
+        Surface::Query => Refusal::QueryUnstamped,
+    }
+}
+
+fn unreadable(error: StampError, surface: Surface) -> Refusal {
+    match error {
+        StampError::Empty => unstamped(surface),
+        StampError::TooLong | StampError::Malformed | StampError::UnknownScheme => Refusal::MalformedStamp,
+    }
+}
+
+/// The scheme must fit the curve of the registered key (protocol 01, section 1).
+fn scheme_fits(scheme: StampScheme, kind: CredentialType) -> bool {
+    match kind {
+        CredentialType::ApiKeyP256 | CredentialType::OtpAuthKeyP256 | CredentialType::Login => {
+            scheme == StampScheme::P256
+        }
+        CredentialType::ApiKeySecp256k1 => {
+            matches!(scheme, StampScheme::Secp256k1 | StampScheme::Secp256k1Eip191)
+        }
+        CredentialType::ApiKeyEd25519 => scheme == StampScheme::Ed25519,
+        CredentialType::WebauthnAuthenticator => false,
+    }
+}
+
+/// What a vote keeps of its stamp.
+#[derive(Debug, Clone)]
+pub(crate) struct StampRecord {
+    pub(crate) public_key: String,
+    pub(crate) signature: String,
+    pub(crate) scheme: &'static str,
+}
+
+/// How a caller proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// An API or session key.
+    ApiKey,
+    /// A verification token.
+    Attested,
+    /// A valid auth proxy configuration.
+    Proxy,
+}
+
+/// Somebody who proved to be who they are, and what they act on. Made here only.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) record: UserRecord,
+    pub(crate) home: Organization,
+    pub(crate) target: Organization,
+    pub(crate) via: Via,
+    pub(crate) stamp: StampRecord,
+    _made_here: (),
+}
+
+impl Caller {
+    /// Whether the caller lives in the organization acted on.
+    pub(crate) fn at_home(&self) -> bool {
+        self.home.id == self.target.id
+    }
+
+    /// The parent of the organization acted on, or that organization.
+    pub(crate) fn tenant(&self) -> OrganizationId {
+        self.target.tenant()
+    }
+
+    /// The auth proxy's service user, vouched for by its configuration.
+    pub(crate) fn proxy(facts: &Facts, stamp: StampRecord) -> Result<Self, Refusal> {
+        let target = facts.organization.clone().ok_or(Refusal::OrganizationNotFound)?;
+        let Some(found) = facts.callers.first() else { return Err(Refusal::ProxyMethodDisabled) };
+        refuse_suspended(facts)?;
+        Ok(Self {
+            record: found.record.clone(),
+            home: found.organization.clone(),
+            target,
+            via: Via::Proxy,
+            stamp,
+            _made_here: (),
+        })
+    }
+}
+
+/// Finds the caller among the facts and verifies its stamp (protocol 01, section 6).
+///
+/// `resolves` marks the requests that may name the parent for the one sub-organization that the credential lives in
+/// (G-STAMP-4). `verified` skips the signature, which was checked in an earlier round over the same bytes.
+pub(crate) fn authenticate(
+    facts: &Facts,
+    stamp: &Stamp,
+    body: &[u8],
+    resolves: bool,
+    verified: bool,
+) -> Result<Caller, Refusal> {
+    let target = facts.organization.as_ref().ok_or(Refusal::OrganizationNotFound)?;
+    // Whoever proves a contact must have proved it before the answer depends on who has that contact.
+    if !verified && matches!(stamp, Stamp::Attested { .. }) {
+        stamp.verify(body, facts, None)?;
+    }
+    let found = find(facts, stamp, target, resolves)?;
+    if let Some(credential) = &found.credential
+        && !credential.live(facts.now)
+    {
+        let public_key = hex::encode(&credential.public_key);
+        return Err(Refusal::ApiKeyExpired { public_key, organization: credential.organization_id });
+    }
+    if !verified && matches!(stamp, Stamp::Api { .. }) {
+        stamp.verify(body, facts, found.credential.as_ref())?;
+    }
+    if let (Stamp::Attested { .. }, Some(token)) = (stamp, &facts.token)
+        && token.organization_id != found.organization.id
+        && token.organization_id != found.organization.tenant()
+    {
+        return Err(Refusal::AttestedIdentityNotFound(target.id));
+    }
+    refuse_suspended(facts)?;
+    let in_target = found.organization.id == target.id || Some(found.organization.id) == target.parent_id;
+    let target = if in_target { target.clone() } else { found.organization.clone() };
+    Ok(Caller {
+        record: found.record.clone(),
+        home: found.organization.clone(),
+        target,
+        via: match stamp {
+            Stamp::Api { .. } => Via::ApiKey,
+            Stamp::Attested { .. } => Via::Attested,
+        },
+        stamp: stamp.record(),
+        _made_here: (),
+    })
+}
+
+fn refuse_suspended(facts: &Facts) -> Result<(), Refusal> {
+    let suspended = |o: &Option<Organization>| o.as_ref().is_some_and(|o| o.suspended_at.is_some());
+    if suspended(&facts.organization) || suspended(&facts.parent) {
+        return Err(Refusal::OrganizationSuspended);
+    }
+    Ok(())
+}
+
+fn find<'a>(
+    facts: &'a Facts,
+    stamp: &Stamp,
+    target: &Organization,
+    resolves: bool,
+) -> Result<&'a CallerMatch, Refusal> {
+    let living_in = |id| facts.callers.iter().filter(move |c| c.organization.id == id);
+    let mut at_home = living_in(target.id);
+    if let Some(found) = at_home.next() {
+        return match (stamp, at_home.next()) {
+            (Stamp::Attested { .. }, Some(_)) => Err(Refusal::AmbiguousPublicKey),
+            _ => Ok(found),
+        };
+    }
+    match (stamp, target.parent_id) {
+        // A contact of the parent's own users proves nothing in a sub-organization.
+        (Stamp::Attested { .. }, Some(_)) => Err(Refusal::AttestedIdentityNotFound(target.id)),
+        (Stamp::Api { .. }, Some(parent)) => living_in(parent).next().ok_or_else(|| unknown(stamp, target)),
+        (_, None) if resolves => {
+            let mut elsewhere = facts.callers.iter();
+            match (elsewhere.next(), elsewhere.next()) {
+                (Some(found), None) => Ok(found),
+                (Some(_), Some(_)) => Err(Refusal::AmbiguousPublicKey),
+                (None, _) => Err(unknown(stamp, target)),
+            }
+        }
+        (_, None) => Err(unknown(stamp, target)),
+    }
+}
+
+fn unknown(stamp: &Stamp, target: &Organization) -> Refusal {
+    match stamp {
+        Stamp::Attested { .. } => Refusal::AttestedIdentityNotFound(target.id),
+        Stamp::Api { stamp, .. } => Refusal::PublicKeyNotFound {
+            organization: target.id,
+            public_key: stamp.canonical_key(),
+            parent: target.parent_id,
+        },
+    }
+}

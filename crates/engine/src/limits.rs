@@ -1,0 +1,144 @@
+//! Limits on sends and guesses: what is allowed, as pure functions of the stored counters (D-3, NIST SP 800-63B 3.2.2).
+
+use vestibule_wire::{OtpId, Refusal};
+
+use crate::model::{ContactLimits, IdentifierLimits, Millis, Slot};
+
+/// Length of the window in which sends are counted.
+pub const WINDOW_MS: i64 = 180_000;
+/// Guesses per code.
+pub const GUESSES: i64 = 3;
+/// Consecutive failures after which a contact gets no more codes.
+pub const MAX_FAILURES: i64 = 100;
+/// Live session and other expiring keys per user (protocol 00, section 1).
+pub const EXPIRING_KEYS: u32 = 10;
+/// Long-lived keys per user.
+pub const LONG_LIVED_KEYS: usize = 10;
+/// Passkeys per user.
+pub const AUTHENTICATORS: usize = 10;
+
+/// How a code may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// The slot to take.
+    pub slot: usize,
+    /// The live code that gives way.
+    pub replaces: Option<OtpId>,
+    /// Whether it comes from the reserve.
+    pub reserved: bool,
+}
+
+/// How long new sends wait after `failures` consecutive wrong guesses.
+///
+/// The first five cost nothing: one mistyped code must not delay the next. From the sixth on the pause starts at 30 s
+/// and doubles with every three failures up to an hour, so that reaching [`MAX_FAILURES`] takes an attacker a day.
+pub fn send_delay_ms(failures: i64) -> i64 {
+    if failures < 6 {
+        return 0;
+    }
+    let steps = u32::try_from((failures - 6) / 3).unwrap_or(u32::MAX).min(7);
+    (30_000 << steps).min(3_600_000)
+}
+
+/// Whether a contact may be sent a code now, and from what.
+///
+/// `trusted` callers (the user's own key, or an identifier that succeeded with this contact before) may use the
+/// reserve when a flood has used up the ordinary sends; it still ends at [`MAX_FAILURES`].
+pub fn send(limits: &ContactLimits, now: Millis, trusted: bool) -> Result<Allowance, Refusal> {
+    if limits.failures >= MAX_FAILURES {
+        return Err(Refusal::MaxOtpInitiated { retry_after: None });
+    }
+    let free = limits.slots.iter().position(|slot| slot.until <= now);
+    let window_ends = limits.sends[0] + WINDOW_MS;
+    let delay_ends = limits.failed_at + send_delay_ms(limits.failures);
+    if let Some(slot) = free
+        && window_ends <= now
+        && delay_ends <= now
+    {
+        return Ok(Allowance { slot, replaces: None, reserved: false });
+    }
+    if trusted && limits.reserve[0] + WINDOW_MS <= now {
+        let slot = free.unwrap_or_else(|| earliest(&limits.slots));
+        let replaces = if limits.slots[slot].until > now { limits.slots[slot].otp } else { None };
+        return Ok(Allowance { slot, replaces, reserved: true });
+    }
+    let slot_ends = if free.is_some() { now } else { limits.slots[earliest(&limits.slots)].until };
+    let wait_ms = window_ends.max(delay_ends).max(slot_ends) - now;
+    Err(Refusal::MaxOtpInitiated { retry_after: Some(seconds_up(wait_ms)) })
+}
+
+/// Whether an identifier may be sent a code now.
+pub fn identifier(limits: &IdentifierLimits, now: Millis) -> Result<(), Refusal> {
+    let wait_ms = limits.sends[0] + WINDOW_MS - now;
+    if wait_ms <= 0 {
+        Ok(())
+    } else {
+        Err(Refusal::MaxOtpInitiated { retry_after: Some(seconds_up(wait_ms)) })
+    }
+}
+
+fn earliest(slots: &[Slot; 3]) -> usize {
+    (0..slots.len()).min_by_key(|&i| slots[i].until).unwrap_or(0)
+}
+
+fn seconds_up(ms: i64) -> u32 {
+    u32::try_from(ms.max(1).saturating_add(999) / 1000).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    fn otp(n: u8) -> Option<OtpId> {
+        Some(OtpId::from_bytes([n; 16]))
+    }
+
+    #[test]
+    fn the_fourth_send_within_three_minutes_waits_for_the_first_to_age() {
+        let mut limits =
+            ContactLimits { sends: [NOW - 100_000, NOW - 50_000, NOW - 10_000], ..Default::default() };
+        assert_eq!(send(&limits, NOW, false), Err(Refusal::MaxOtpInitiated { retry_after: Some(80) }));
+        limits.sends[0] = NOW - WINDOW_MS;
+        assert_eq!(send(&limits, NOW, false), Ok(Allowance { slot: 0, replaces: None, reserved: false }));
+    }
+
+    #[test]
+    fn three_live_codes_are_the_most() {
+        let live = |until| Slot { otp: otp(1), until };
+        let mut limits = ContactLimits {
+            slots: [live(NOW + 1000), live(NOW + 2000), live(NOW + 3000)],
+            ..Default::default()
+        };
+        assert_eq!(send(&limits, NOW, false), Err(Refusal::MaxOtpInitiated { retry_after: Some(1) }));
+        limits.slots[1].until = 0;
+        assert_eq!(send(&limits, NOW, false).map(|a| a.slot), Ok(1));
+    }
+
+    #[test]
+    fn failures_delay_sends_more_and_more_and_a_hundred_end_them() {
+        let delays: Vec<_> = [0, 5, 6, 9, 12, 24, 27, 99].map(|n| send_delay_ms(n) / 1000).to_vec();
+        assert_eq!(delays, [0, 0, 30, 60, 120, 1920, 3600, 3600]);
+        let limits = ContactLimits { failures: 6, failed_at: NOW - 29_000, ..Default::default() };
+        assert_eq!(send(&limits, NOW, false), Err(Refusal::MaxOtpInitiated { retry_after: Some(1) }));
+        let limits = ContactLimits { failures: 100, failed_at: 0, ..Default::default() };
+        assert_eq!(send(&limits, NOW, true), Err(Refusal::MaxOtpInitiated { retry_after: None }));
+    }
+
+    #[test]
+    fn a_trusted_caller_gets_through_a_flood_twice() {
+        let live = |n, until| Slot { otp: otp(n), until };
+        let mut limits = ContactLimits {
+            sends: [NOW - 3, NOW - 2, NOW - 1],
+            slots: [live(1, NOW + 3000), live(2, NOW + 1000), live(3, NOW + 2000)],
+            failures: 30,
+            failed_at: NOW,
+            ..Default::default()
+        };
+        assert!(send(&limits, NOW, false).is_err());
+        assert_eq!(send(&limits, NOW, true), Ok(Allowance { slot: 1, replaces: otp(2), reserved: true }));
+        limits.reserve = [NOW - 20, NOW - 10];
+        assert!(send(&limits, NOW, true).is_err());
+    }
+}

@@ -1,0 +1,37 @@
+//! What the operator decides.
+
+/// Settings of the engine; the defaults are those of production.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How old an activity's timestamp may be (G-ENV-1).
+    pub liveness_past_ms: i64,
+    /// How far ahead it may be.
+    pub liveness_future_ms: i64,
+    /// The longest session and API key lifetime, seconds (D-8).
+    pub max_session_s: u32,
+    /// Whether the sandbox contacts take code `000000` (G-OTP-3).
+    pub sandbox: bool,
+    /// Whether logos may come over plain http from this machine (D-7).
+    pub development: bool,
+    /// Whether a mail channel is configured.
+    pub email_enabled: bool,
+    /// Whether an SMS channel is configured.
+    pub sms_enabled: bool,
+    /// Whether account look-ups by contact through the proxy need a verification token.
+    pub account_requires_token: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            liveness_past_ms: 3_600_000,
+            liveness_future_ms: 300_000,
+            max_session_s: 30 * 24 * 3600,
+            sandbox: false,
+            development: false,
+            email_enabled: true,
+            sms_enabled: true,
+            account_requires_token: true,
+        }
+    }
+}
