@@ -1,1 +1,15 @@
 //! Messages: rendering, channels and the outbox worker.
+//!
+//! Promise: a message is sent outside any transaction, under a lease, and never after its code has expired; what a
+//! caller put into it cannot add a header, a recipient or markup; contacts, codes and bodies reach the channel and
+//! nothing else: no log line, no error and no `Debug` output has them.
+
+pub mod channel;
+mod gsm7;
+pub mod render;
+mod settings;
+pub mod template;
+pub mod worker;
+
+pub use gsm7::{SmsEncoding, SmsSize, gsm7_segments};
+pub use settings::{MessageSettings, SettingsError};

@@ -1,0 +1,185 @@
+//! From what a message says to what is sent.
+//!
+//! Promise: always a message that shows the code. A stored template that is gone, does not parse, or grows too long with
+//! its values gives way to the built-in one: a user who waits for a code gets it.
+
+mod email;
+mod sms;
+
+use std::fmt;
+
+use vestibule_engine::model::{MessagePayload, Template};
+use vestibule_wire::OtpType;
+
+use crate::settings::MessageSettings;
+use crate::template::{TooLong, Values, percent_encode, safe_url};
+
+/// Bytes of one rendered part, at most.
+pub(crate) const MAX_PART_BYTES: usize = 512 * 1024;
+
+/// A message as a channel sends it. `Debug` shows neither contact nor text.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Rendered {
+    /// By e-mail.
+    Email(RenderedEmail),
+    /// By SMS.
+    Sms(RenderedSms),
+}
+
+/// A display name and an address. Neither has control characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Display name, not empty.
+    pub name: String,
+    /// Address as given.
+    pub address: String,
+}
+
+/// An e-mail with both its bodies.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RenderedEmail {
+    /// Who it comes from.
+    pub from: Sender,
+    /// Where answers go, when not to the sender.
+    pub reply_to: Option<String>,
+    /// Address as given.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// Whole HTML document.
+    pub html: String,
+    /// The same as plain text.
+    pub text: String,
+}
+
+/// An SMS.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RenderedSms {
+    /// E.164 number.
+    pub to: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl Rendered {
+    /// The channel it is meant for.
+    pub fn channel(&self) -> OtpType {
+        match self {
+            Self::Email(_) => OtpType::Email,
+            Self::Sms(_) => OtpType::Sms,
+        }
+    }
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Email(_) => "Email([redacted])",
+            Self::Sms(_) => "Sms([redacted])",
+        })
+    }
+}
+
+impl fmt::Debug for RenderedEmail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RenderedEmail([redacted])")
+    }
+}
+
+impl fmt::Debug for RenderedSms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RenderedSms([redacted])")
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender([redacted])")
+    }
+}
+
+/// A message, and what was wrong with a template that could not be used. The fault has no contact, code or value in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendering {
+    /// What to send.
+    pub message: Rendered,
+    /// Why the built-in text stands where a template was asked for.
+    pub fault: Option<String>,
+}
+
+/// Renders what `payload` says for `channel`: e-mails with `template`, else the built-in texts.
+pub fn render(
+    channel: OtpType,
+    payload: &MessagePayload,
+    template: Option<&Template>,
+    settings: &MessageSettings,
+) -> Rendering {
+    match channel {
+        OtpType::Email => email::render(payload, template, settings),
+        OtpType::Sms => sms::render(payload, settings),
+    }
+}
+
+/// The link of `magicLinkTemplate` with every `%s` replaced by the code; `None` when it is no safe absolute URL.
+fn magic_link(payload: &MessagePayload) -> Option<String> {
+    let template = payload.magic_link_template.as_deref().filter(|template| template.contains("%s"))?;
+    let mut code = String::new();
+    percent_encode(&mut code, &payload.code);
+    safe_url(&template.replace("%s", &code)).filter(|link| link.len() <= MAX_PART_BYTES / 8)
+}
+
+/// The logo, over HTTP alone.
+fn logo_url(payload: &MessagePayload) -> Option<String> {
+    let url = safe_url(payload.logo_url.as_deref()?)?;
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase())?;
+    (["https", "http"].contains(&scheme.as_str()) && url.len() <= MAX_PART_BYTES / 8).then_some(url)
+}
+
+fn values<'a>(payload: &'a MessagePayload, app_name: &'a str, logo: &'a str, link: &'a str) -> Values<'a> {
+    Values {
+        code: &payload.code,
+        app_name,
+        logo_url: logo,
+        magic_link: link,
+        lifetime_s: payload.lifetime_s,
+        variables: &payload.template_variables,
+    }
+}
+
+impl From<TooLong> for String {
+    fn from(_: TooLong) -> Self {
+        format!("longer than {MAX_PART_BYTES} bytes with its values")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What most tests send.
+    pub(crate) fn payload(to: &str) -> MessagePayload {
+        MessagePayload {
+            to: to.to_owned(),
+            code: "7G3K9QW2X".to_owned(),
+            lifetime_s: 300,
+            app_name: "Shop".to_owned(),
+            logo_url: None,
+            magic_link_template: None,
+            template_variables: BTreeMap::new(),
+            template_id: None,
+            sms_template: None,
+            send_from: None,
+            sender_name: None,
+            reply_to: None,
+        }
+    }
+
+    pub(crate) fn settings() -> MessageSettings {
+        MessageSettings::new("no-reply@mail.example")
+            .unwrap()
+            .with_allowed_sender_domains(["shop.example"])
+            .unwrap()
+    }
+}

@@ -1,0 +1,286 @@
+//! The outbox worker: claims due messages, sends them, records what became of them.
+//!
+//! Promise: a message goes out at least once while its code lives and the channel works, and once alone unless a lease
+//! or an answer is lost; no two workers hold one message; nothing is sent after its code has died; a channel that is
+//! slow, wrong or panicking delays nobody's request and does not end the worker.
+
+mod attempt;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vestibule_crypto::keyset::KeySet;
+use vestibule_engine::Clock;
+use vestibule_engine::model::{Millis, OutboxMessage};
+use vestibule_engine::store::{Outcome, StoreError};
+
+pub use store::OutboxStore;
+
+use crate::channel::Channel;
+use crate::settings::MessageSettings;
+use attempt::Tried;
+
+/// Wait after a claim that failed, and where the store calls something due that another worker holds.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Time for the last outcomes to be recorded, after sending was abandoned.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
+
+/// Where each kind of message goes; `None` where that kind is off.
+#[derive(Clone, Default)]
+pub struct Channels {
+    /// For e-mails.
+    pub email: Option<Arc<dyn Channel>>,
+    /// For SMS.
+    pub sms: Option<Arc<dyn Channel>>,
+}
+
+/// Limits of a worker.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Messages being sent at once, and claimed at once, at most.
+    pub max_in_flight: u32,
+    /// Limit of one try.
+    pub send_timeout: Duration,
+    /// How long a claim holds; longer than `send_timeout` by what recording may take.
+    pub lease: Duration,
+    /// Wait after the first try; it doubles with each.
+    pub first_retry: Duration,
+    /// The longest wait between two tries.
+    pub max_retry: Duration,
+    /// How often to look for messages that nobody announced: those of other nodes, and of nodes that died.
+    pub poll: Duration,
+    /// How long a shutdown waits for tries in flight before it abandons them and gives the messages back.
+    pub drain: Duration,
+}
+
+impl Default for WorkerSettings {
+    /// 32 at once, 30 s a try, 60 s lease, retries after 1 s, 2 s, 4 s ... 30 s, a look every 5 s, 10 s to drain.
+    fn default() -> Self {
+        Self {
+            max_in_flight: 32,
+            send_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(60),
+            first_retry: Duration::from_secs(1),
+            max_retry: Duration::from_secs(30),
+            poll: Duration::from_secs(5),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a worker is made of.
+pub struct WorkerParts<S: OutboxStore + ?Sized> {
+    /// Names this worker in leases; random, one per process start.
+    pub id: Uuid,
+    /// The outbox.
+    pub store: Arc<S>,
+    /// The clock that expiry follows.
+    pub clock: Arc<dyn Clock>,
+    /// Opens messages.
+    pub keys: Arc<KeySet>,
+    /// Where they go.
+    pub channels: Channels,
+    /// Who they come from.
+    pub messages: MessageSettings,
+    /// Limits.
+    pub settings: WorkerSettings,
+}
+
+struct Shared<S: OutboxStore + ?Sized> {
+    id: Uuid,
+    store: Arc<S>,
+    clock: Arc<dyn Clock>,
+    keys: Arc<KeySet>,
+    channels: Channels,
+    messages: MessageSettings,
+    settings: WorkerSettings,
+}
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Round {
+    /// Messages claimed.
+    pub claimed: usize,
+    /// Handed over.
+    pub sent: usize,
+    /// To be tried again.
+    pub retried: usize,
+    /// Given up.
+    pub failed: usize,
+    /// Of all of these, outcomes that are not recorded: the lease was lost, or the store stayed away.
+    pub unrecorded: usize,
+}
+
+impl Round {
+    fn count(&mut self, tried: &Tried) {
+        self.claimed += 1;
+        match tried.outcome {
+            Outcome::Sent => self.sent += 1,
+            Outcome::Retry { .. } => self.retried += 1,
+            Outcome::Failed { .. } => self.failed += 1,
+        }
+        self.unrecorded += usize::from(!tried.recorded);
+    }
+
+    fn add(&mut self, other: Self) {
+        let Self { claimed, sent, retried, failed, unrecorded } = other;
+        self.claimed += claimed;
+        self.sent += sent;
+        self.retried += retried;
+        self.failed += failed;
+        self.unrecorded += unrecorded;
+    }
+}
+
+/// Sends what the outbox holds.
+pub struct Worker<S: OutboxStore + ?Sized> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
+    /// Makes a worker; it does nothing before [`Worker::run`], [`Worker::run_once`] or [`Worker::drain`].
+    pub fn new(parts: WorkerParts<S>) -> Self {
+        let WorkerParts { id, store, clock, keys, channels, messages, mut settings } = parts;
+        settings.max_in_flight = settings.max_in_flight.max(1);
+        Self { shared: Arc::new(Shared { id, store, clock, keys, channels, messages, settings }) }
+    }
+
+    /// Claims what is due now, once, tries it, and returns when every outcome is recorded.
+    pub async fn run_once(&self) -> Result<Round, StoreError> {
+        let never = CancellationToken::new();
+        let messages = self.claim(self.shared.settings.max_in_flight).await?;
+        let mut round = Round::default();
+        for tried in join_all(messages.iter().map(|message| self.shared.process(message, &never))).await {
+            round.count(&tried);
+        }
+        Ok(round)
+    }
+
+    /// [`Worker::run_once`] until nothing is due.
+    pub async fn drain(&self) -> Result<Round, StoreError> {
+        let mut all = Round::default();
+        loop {
+            let round = self.run_once().await?;
+            if round.claimed == 0 {
+                return Ok(all);
+            }
+            all.add(round);
+        }
+    }
+
+    /// Sends messages when `wake` announces them, when they are due, and at every poll, until `shutdown`; then finishes
+    /// what it holds, or gives it back.
+    pub async fn run(&self, wake: &Notify, shutdown: &CancellationToken) {
+        let settings = &self.shared.settings;
+        let abandon = CancellationToken::new();
+        let mut tasks: JoinSet<Tried> = JoinSet::new();
+        // Whether a claim may find something, and when to look again if nobody says so.
+        let mut look = true;
+        let mut deadline = Instant::now() + settings.poll;
+        loop {
+            // Listening before looking: what is announced in between is not missed.
+            let woken = wake.notified();
+            tokio::pin!(woken);
+            look |= woken.as_mut().enable();
+            let in_flight = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            let free = settings.max_in_flight.saturating_sub(in_flight);
+            // Under load, fewer and larger claims.
+            if look && free >= settings.max_in_flight.div_ceil(4) && !shutdown.is_cancelled() {
+                match self.claim(free).await {
+                    Ok(messages) => {
+                        look = messages.len() >= free as usize;
+                        for message in messages {
+                            let (shared, abandon) = (Arc::clone(&self.shared), abandon.clone());
+                            tasks.spawn(async move { shared.process(&message, &abandon).await });
+                        }
+                        deadline = Instant::now() + self.until_next().await;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "cannot claim messages");
+                        look = false;
+                        deadline = Instant::now() + PAUSE;
+                    }
+                }
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(done) = tasks.join_next(), if !tasks.is_empty() => {
+                    if let Some(at) = next_try(done) {
+                        deadline = deadline.min(Instant::now() + self.until(at));
+                    }
+                }
+                () = woken => look = true,
+                () = tokio::time::sleep_until(deadline) => {
+                    look = true;
+                    deadline = Instant::now() + settings.poll;
+                }
+            }
+        }
+        self.finish(tasks, &abandon).await;
+    }
+
+    async fn finish(&self, mut tasks: JoinSet<Tried>, abandon: &CancellationToken) {
+        let drained = tokio::time::timeout(self.shared.settings.drain, all_done(&mut tasks)).await;
+        if drained.is_err() {
+            tracing::warn!(
+                messages = tasks.len(),
+                "shutting down while messages are being sent; they are given back"
+            );
+            abandon.cancel();
+            if tokio::time::timeout(LAST_RECORDS, all_done(&mut tasks)).await.is_err() {
+                tracing::error!(messages = tasks.len(), "messages stay leased until their lease ends");
+                tasks.abort_all();
+            }
+        }
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Vec<OutboxMessage>, StoreError> {
+        let lease = i64::try_from(self.shared.settings.lease.as_millis()).unwrap_or(i64::MAX);
+        self.shared.store.claim(self.shared.id, limit, lease).await
+    }
+
+    /// How long until the store has something due, at most the poll interval.
+    async fn until_next(&self) -> Duration {
+        match self.shared.store.next_due().await {
+            Ok(Some(at)) => self.until(at),
+            Ok(None) => self.shared.settings.poll,
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell when the next message is due");
+                self.shared.settings.poll
+            }
+        }
+    }
+
+    /// At least a pause: what is due already was just claimed, or is held by another worker.
+    fn until(&self, at: Millis) -> Duration {
+        let wait = u64::try_from(at.saturating_sub(self.shared.clock.now_ms())).unwrap_or(0);
+        Duration::from_millis(wait).max(PAUSE).min(self.shared.settings.poll)
+    }
+}
+
+async fn all_done(tasks: &mut JoinSet<Tried>) {
+    while let Some(done) = tasks.join_next().await {
+        next_try(done);
+    }
+}
+
+/// When a finished try wants another.
+fn next_try(done: Result<Tried, JoinError>) -> Option<Millis> {
+    match done {
+        Ok(Tried { outcome: Outcome::Retry { at, .. }, .. }) => Some(at),
+        Ok(_) => None,
+        Err(error) => {
+            // The error's text may quote a panic message; whether it was one is all that is told.
+            tracing::error!(panicked = error.is_panic(), "a delivery task ended early");
+            None
+        }
+    }
+}
