@@ -170,10 +170,10 @@ mod tests {
         let shortened = text(&"A".repeat(250));
         assert!(shortened.starts_with("AAAAAA") && shortened.contains("...: your code is 7G3K9QW2X\n\n@"));
         assert_eq!(gsm7_segments(&shortened).units, 160);
-        // UCS-2 leaves 70 characters: nine for the name.
+        // UCS-2 leaves 70 characters, 17 of them for the name.
         assert_eq!(
             text("Żubrówka i Przyjaciele"),
-            "Żubrówka i Pr...: your code is 7G3K9QW2X\n\n@app.example.com #7G3K9QW2X"
+            "Żubrówka i Prz...: your code is 7G3K9QW2X\n\n@app.example.com #7G3K9QW2X"
         );
     }
 
