@@ -20,6 +20,7 @@ pub mod seal;
 pub mod secret;
 pub mod stamp;
 pub mod token;
+pub mod webauthn;
 
 /// Records one primitive operation; see the crate documentation.
 macro_rules! op {
