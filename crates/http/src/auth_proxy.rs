@@ -1,0 +1,67 @@
+//! The auth proxy: calls from browsers, authenticated by a configuration id and held to its origins (protocol 04).
+
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use vestibule_engine::Engine;
+use vestibule_wire::Refusal;
+
+use crate::{answer, public_api::single};
+
+/// `POST /v1/<name>`
+pub async fn call(
+    engine: &Engine,
+    name: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Refusal> {
+    let id = single(headers, "x-auth-proxy-config-id").map_err(|_| Refusal::InvalidProxyConfigId)?;
+    let config = engine.proxy_config(id).await?;
+    if !allows_origin(&config.settings.allowed_origins, headers) {
+        return Err(Refusal::OriginNotAllowed);
+    }
+    answer::json(&engine.proxy_call(&config, name, body).await?)
+}
+
+/// Whether the request's origin is listed, to the letter. One without an origin is not from a browser (G-PXY-2).
+fn allows_origin(allowed: &[String], headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ORIGIN)
+        .iter()
+        .all(|origin| allowed.iter().any(|entry| entry == "*" || entry.as_bytes() == origin.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn from(origins: &[&'static str]) -> HeaderMap {
+        origins.iter().map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))).collect()
+    }
+
+    #[test]
+    fn an_origin_must_be_listed_to_the_letter() {
+        let listed = ["https://app.example.com".to_owned(), "http://localhost:3000".to_owned()];
+        assert!(allows_origin(&listed, &from(&["https://app.example.com"])));
+        assert!(allows_origin(&listed, &from(&["http://localhost:3000"])));
+        for other in [
+            "http://app.example.com",
+            "https://app.example.com:8443",
+            "https://app.example.com.example.net",
+            "https://example.com",
+            "http://localhost",
+            "null",
+        ] {
+            assert!(!allows_origin(&listed, &from(&[other])), "{other}");
+        }
+        assert!(!allows_origin(&listed, &from(&["https://app.example.com", "https://example.net"])));
+    }
+
+    #[test]
+    fn a_star_lists_every_origin_and_no_origin_needs_no_listing() {
+        assert!(allows_origin(&["*".to_owned()], &from(&["null"])));
+        assert!(allows_origin(&[], &from(&[])));
+        assert!(!allows_origin(&[], &from(&["https://app.example.com"])));
+    }
+}

@@ -1,0 +1,88 @@
+//! Every path that is served, as one table: routing, metrics and the tests that enumerate routes read it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use axum::http::Method;
+use vestibule_wire::{ActivityType, proxy, query};
+
+/// What answers on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Surface {
+    /// `POST /public/v1/submit/<name>`
+    Submit,
+    /// `POST /public/v1/query/<name>`
+    Query,
+    /// `POST /v1/<name>`, the auth proxy.
+    Proxy,
+    /// `GET /.well-known/vestibule/keys`
+    Keys,
+    /// `GET /healthz`
+    Health,
+    /// `GET /readyz`
+    Ready,
+}
+
+impl Surface {
+    /// Whether the path takes this method, `OPTIONS` aside.
+    pub fn takes(self, method: &Method) -> bool {
+        match self {
+            Self::Submit | Self::Query | Self::Proxy => method == Method::POST,
+            Self::Keys | Self::Health | Self::Ready => method == Method::GET || method == Method::HEAD,
+        }
+    }
+
+    /// The `Allow` header of a refused method.
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Submit | Self::Query | Self::Proxy => "POST, OPTIONS",
+            Self::Keys => "GET, HEAD, OPTIONS",
+            Self::Health | Self::Ready => "GET, HEAD",
+        }
+    }
+}
+
+/// One path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The whole path; the `route` label of metrics and log lines, since it comes from this table and not from a client.
+    pub path: String,
+    /// What answers.
+    pub surface: Surface,
+    /// The last segment.
+    pub name: &'static str,
+}
+
+static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
+    let submit: BTreeSet<&str> = ActivityType::ALL.iter().map(|t| t.path()).collect();
+    let named =
+        |surface, prefix: &'static str, name| Route { path: format!("{prefix}{name}"), surface, name };
+    let mut routes: Vec<Route> = vec![
+        named(Surface::Keys, "/.well-known/vestibule/", "keys"),
+        named(Surface::Health, "/", "healthz"),
+        named(Surface::Ready, "/", "readyz"),
+    ];
+    routes.extend(submit.into_iter().map(|name| named(Surface::Submit, "/public/v1/submit/", name)));
+    routes.extend(query::QUERIES.iter().map(|name| named(Surface::Query, "/public/v1/query/", name)));
+    routes.extend(proxy::ENDPOINTS.iter().map(|name| named(Surface::Proxy, "/v1/", name)));
+    routes.into_iter().map(|route| (route.path.clone(), route)).collect()
+});
+
+/// The route of a path that went through [`collapse`].
+pub fn find(path: &str) -> Option<&'static Route> {
+    TABLE.get(path)
+}
+
+/// All routes, the page and tools of `dev` aside.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    TABLE.values()
+}
+
+/// A path with its leading slashes made one: a base URL that ends in a slash yields `//public/...` (protocol 00, section 2).
+pub fn collapse(path: &str) -> &str {
+    let bare = path.trim_start_matches('/');
+    match path.len() - bare.len() {
+        0 | 1 => path,
+        extra => &path[extra - 1..],
+    }
+}
