@@ -34,10 +34,10 @@ fn label(channel: OtpType) -> &'static str {
     }
 }
 
-/// How long to wait after a try that `earlier` others went before: 1 s, 2 s, 4 s and so on up to `max`.
-pub(super) fn backoff(earlier: i64, first: Duration, max: Duration) -> Duration {
-    let doublings = u32::try_from(earlier.clamp(0, 31)).unwrap_or(0);
-    first.saturating_mul(1 << doublings.min(30)).min(max)
+/// How long to wait after try number `attempt`, which counts from 1: `first`, then twice as long each time, up to `max`.
+fn backoff(attempt: i64, first: Duration, max: Duration) -> Duration {
+    let doublings = attempt.saturating_sub(1).clamp(0, 30);
+    first.saturating_mul(1 << doublings).min(max)
 }
 
 impl<S: OutboxStore + ?Sized> Shared<S> {
@@ -54,7 +54,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
             Outcome::Failed { error } => ("failed", error.as_str()),
         };
         metrics::counter!("vestibule_messages_total", "channel" => channel, "outcome" => result).increment(1);
-        let (message_id, attempt) = (message.id, message.attempts + 1);
+        let (message_id, attempt) = (message.id, message.attempts);
         match &outcome {
             Outcome::Sent => {
                 let seconds = (self.clock.now_ms() - message.created_at).max(0) as f64 / 1000.0;
@@ -108,7 +108,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         let delivery = Delivery {
             message_id: message.id,
             otp_id: message.otp_id,
-            attempt: u32::try_from(message.attempts).unwrap_or(u32::MAX).saturating_add(1),
+            attempt: u32::try_from(message.attempts).unwrap_or(u32::MAX),
             created_at: message.created_at,
             expires_at: message.expires_at,
             now,

@@ -9,7 +9,7 @@ use vestibule_wire::{MessageId, OrganizationId, TemplateId};
 /// The outbox, as the worker sees it. Every [`Store`] is one.
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
-    /// See [`Store::claim_messages`].
+    /// See [`Store::claim_messages`]. The `attempts` of what it returns count this claim: 1 on the first try.
     async fn claim(&self, worker: Uuid, limit: u32, lease_ms: i64) -> Result<Vec<OutboxMessage>, StoreError>;
 
     /// See [`Store::settle_message`].
