@@ -1,0 +1,472 @@
+//! From the engine's writes to statements, the same for both stores. Rows are destructured fully, so that a new column
+//! breaks the build here.
+
+use uuid::Uuid;
+use vestibule_engine::model::{
+    ActivityRecord, Credential, Millis, Organization, Otp, OutboxMessage, ProxyConfig, Submitter, Template,
+    Token, User,
+};
+use vestibule_engine::store::{TakeSend, Write, channel_code, flavour_code};
+
+use crate::rows::{credential_code, status_code};
+use crate::statements::Statement;
+use crate::value::Value;
+
+/// How long ago a key must have expired to count as a key again; until then it is kept, so that its user is told so.
+const EXPIRY_NOTICE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What a step must achieve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// One row is changed; none is a conflict.
+    OneRow,
+    /// Any number of rows.
+    AnyRows,
+}
+
+/// One statement to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step<'a> {
+    /// Which.
+    pub statement: Statement,
+    /// Its parameters, `$1` first.
+    pub params: Vec<Value<'a>>,
+    /// Its guard.
+    pub expect: Expect,
+}
+
+fn one<'a>(statement: Statement, params: Vec<Value<'a>>) -> Step<'a> {
+    Step { statement, params, expect: Expect::OneRow }
+}
+
+fn any<'a>(statement: Statement, params: Vec<Value<'a>>) -> Step<'a> {
+    Step { statement, params, expect: Expect::AnyRows }
+}
+
+/// `params![a, b]`: a list of values.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { vec![$($crate::value::Value::from($value)),*] };
+}
+pub(crate) use params;
+
+fn json<'a, T: serde::Serialize>(value: &T) -> Value<'a> {
+    // Maps with text keys, lists and texts alone: nothing that JSON cannot hold.
+    Value::from(serde_json::to_string(value).expect("the model is representable in JSON"))
+}
+
+/// The name of a write, for [`vestibule_engine::store::CommitError::Conflict`].
+pub fn name(write: &Write) -> &'static str {
+    match write {
+        Write::InsertActivity(_) => "InsertActivity",
+        Write::RememberRefusedGuess { .. } => "RememberRefusedGuess",
+        Write::TakeSend(_) => "TakeSend",
+        Write::TakeIdentifierSend { .. } => "TakeIdentifierSend",
+        Write::InsertOtp(_) => "InsertOtp",
+        Write::SpendAttempt { .. } => "SpendAttempt",
+        Write::ConsumeOtp { .. } => "ConsumeOtp",
+        Write::RetireOtp { .. } => "RetireOtp",
+        Write::CountFailure { .. } => "CountFailure",
+        Write::ClearFailures { .. } => "ClearFailures",
+        Write::TrustIdentifier { .. } => "TrustIdentifier",
+        Write::Enqueue(_) => "Enqueue",
+        Write::InsertToken(_) => "InsertToken",
+        Write::UseTokenForSignup { .. } => "UseTokenForSignup",
+        Write::InsertOrganization(_) => "InsertOrganization",
+        Write::InsertUser(_) => "InsertUser",
+        Write::InsertContact { .. } => "InsertContact",
+        Write::ClaimContact { .. } => "ClaimContact",
+        Write::VerifyContact { .. } => "VerifyContact",
+        Write::InsertCredential(_) => "InsertCredential",
+        Write::PutSessionKey(_) => "PutSessionKey",
+        Write::DeleteCredentialsOfType { .. } => "DeleteCredentialsOfType",
+        Write::TrimExpiringKeys { .. } => "TrimExpiringKeys",
+        Write::DeleteCredential { .. } => "DeleteCredential",
+        Write::TouchUser { .. } => "TouchUser",
+        Write::DeleteUser { .. } => "DeleteUser",
+        Write::SetFeatures { .. } => "SetFeatures",
+        Write::SetSuspended { .. } => "SetSuspended",
+        Write::InsertProxyConfig(_) => "InsertProxyConfig",
+        Write::UpdateProxyConfig(_) => "UpdateProxyConfig",
+        Write::DeleteProxyConfig { .. } => "DeleteProxyConfig",
+        Write::InsertTemplate(_) => "InsertTemplate",
+        Write::DeleteTemplate { .. } => "DeleteTemplate",
+    }
+}
+
+/// The statements of a write, in order. `now` is the store's time.
+pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
+    use Statement as S;
+    vec![match write {
+        Write::InsertActivity(activity) => insert_activity(activity),
+        Write::RememberRefusedGuess { organization, fingerprint, otp, expires_at } => one(
+            S::RememberRefusedGuess,
+            params![organization.as_bytes(), fingerprint, otp.as_bytes(), *expires_at],
+        ),
+        Write::TakeSend(take) => take_send(take, now),
+        Write::TakeIdentifierSend { tenant, identifier, window_ms } => one(
+            S::TakeIdentifierSend,
+            params![tenant.as_bytes(), &identifier.0, now, now.saturating_sub(*window_ms)],
+        ),
+        Write::InsertOtp(otp) => insert_otp(otp),
+        Write::SpendAttempt { organization, otp, attempts_left } => {
+            one(S::SpendAttempt, params![organization.as_bytes(), otp.as_bytes(), now, *attempts_left])
+        }
+        Write::ConsumeOtp { organization, otp } => {
+            one(S::ConsumeOtp, params![now, organization.as_bytes(), otp.as_bytes()])
+        }
+        Write::RetireOtp { otp, tenant } => {
+            any(S::RetireOtp, params![now, tenant.as_bytes(), otp.as_bytes()])
+        }
+        Write::CountFailure { tenant, contact, locked } => any(
+            S::CountFailure,
+            params![tenant.as_bytes(), &contact.0, now, locked.as_ref().map(|otp| otp.as_bytes())],
+        ),
+        Write::ClearFailures { tenant, contact, otp } => any(
+            S::ClearFailures,
+            params![now, otp.as_ref().map(|otp| otp.as_bytes()), tenant.as_bytes(), &contact.0],
+        ),
+        Write::TrustIdentifier { tenant, contact, identifier } => {
+            any(S::TrustIdentifier, params![tenant.as_bytes(), &contact.0, &identifier.0, now])
+        }
+        Write::Enqueue(message) => enqueue(message),
+        Write::InsertToken(token) => insert_token(token),
+        Write::UseTokenForSignup { tenant, token } => {
+            one(S::UseTokenForSignup, params![now, tenant.as_bytes(), token.as_bytes()])
+        }
+        Write::InsertOrganization(organization) => insert_organization(organization),
+        Write::InsertUser(user) => insert_user(user),
+        Write::InsertContact { tenant, contact, organization, user, verified_at } => one(
+            S::InsertContact,
+            params![organization.as_bytes(), user.as_bytes(), &contact.0, tenant.as_bytes(), *verified_at],
+        ),
+        Write::ClaimContact { tenant, contact } => {
+            one(S::ClaimContact, params![tenant.as_bytes(), &contact.0, now])
+        }
+        Write::VerifyContact { tenant, contact, organization, user } => {
+            return vec![
+                one(
+                    S::VerifyContact,
+                    params![now, organization.as_bytes(), user.as_bytes(), &contact.0, tenant.as_bytes()],
+                ),
+                any(S::ClaimContact, params![tenant.as_bytes(), &contact.0, now]),
+            ];
+        }
+        Write::InsertCredential(credential) => one(S::InsertCredential, credential_params(credential)),
+        Write::PutSessionKey(credential) => one(S::PutSessionKey, credential_params(credential)),
+        Write::DeleteCredentialsOfType { organization, user, kind, except } => any(
+            S::DeleteCredentialsOfType,
+            params![organization.as_bytes(), user.as_bytes(), credential_code(*kind), except],
+        ),
+        Write::TrimExpiringKeys { organization, user, keep, except } => any(
+            S::TrimExpiringKeys,
+            params![organization.as_bytes(), user.as_bytes(), except, now, now - EXPIRY_NOTICE_MS, *keep],
+        ),
+        Write::DeleteCredential { organization, user, id } => {
+            one(S::DeleteCredential, params![organization.as_bytes(), user.as_bytes(), id.as_bytes()])
+        }
+        Write::TouchUser { organization, user, version } => {
+            one(S::TouchUser, params![now, organization.as_bytes(), user.as_bytes(), *version])
+        }
+        Write::DeleteUser { organization, user } => {
+            let key = || params![organization.as_bytes(), user.as_bytes()];
+            return vec![
+                one(S::DeleteUser, key()),
+                any(S::DeleteCredentialsOfUser, key()),
+                any(S::ReleaseClaimsOfUser, key()),
+                any(S::DeleteContactsOfUser, key()),
+            ];
+        }
+        Write::SetFeatures { organization, features, version } => {
+            one(S::SetFeatures, params![json(features), now, organization.as_bytes(), *version])
+        }
+        Write::SetSuspended { organization, suspended_at } => {
+            one(S::SetSuspended, params![*suspended_at, now, organization.as_bytes()])
+        }
+        Write::InsertProxyConfig(config) => insert_proxy_config(config),
+        Write::UpdateProxyConfig(config) => one(
+            S::UpdateProxyConfig,
+            params![json(&config.settings), now, config.organization_id.as_bytes(), config.version],
+        ),
+        Write::DeleteProxyConfig { organization } => {
+            one(S::DeleteProxyConfig, params![organization.as_bytes()])
+        }
+        Write::InsertTemplate(template) => insert_template(template),
+        Write::DeleteTemplate { organization, template } => {
+            one(S::DeleteTemplate, params![organization.as_bytes(), template.as_bytes()])
+        }
+    }]
+}
+
+fn insert_activity(activity: &ActivityRecord) -> Step<'_> {
+    let ActivityRecord {
+        organization_id,
+        tenant_id,
+        id,
+        fingerprint,
+        activity_type,
+        status,
+        timestamp_ms,
+        intent,
+        result,
+        sealed,
+        submitter,
+        created_at,
+        updated_at,
+    } = activity;
+    let Submitter { organization_id: home, user_id, vote_id, public_key, signature, scheme, message } =
+        submitter;
+    one(
+        Statement::InsertActivity,
+        params![
+            organization_id.as_bytes(),
+            tenant_id.as_bytes(),
+            id.as_bytes(),
+            fingerprint,
+            activity_type,
+            status_code(*status),
+            *timestamp_ms,
+            home.as_bytes(),
+            user_id.as_bytes(),
+            vote_id.as_bytes(),
+            public_key,
+            signature,
+            scheme,
+            *created_at,
+            *updated_at,
+            intent,
+            result,
+            sealed.as_ref(),
+            message,
+        ],
+    )
+}
+
+fn take_send(take: &TakeSend, now: Millis) -> Step<'_> {
+    use Statement as S;
+    let TakeSend { tenant, contact, otp, lifetime_ms, slot, replaces, reserved, window_ms, seen_failures } =
+        take;
+    let statement = match (reserved, slot) {
+        (false, 0) => S::TakeSend1,
+        (false, 1) => S::TakeSend2,
+        (false, _) => S::TakeSend3,
+        (true, 0) => S::TakeReserve1,
+        (true, 1) => S::TakeReserve2,
+        (true, _) => S::TakeReserve3,
+    };
+    one(
+        statement,
+        params![
+            tenant.as_bytes(),
+            &contact.0,
+            now,
+            otp.as_bytes(),
+            now.saturating_add(*lifetime_ms),
+            now.saturating_sub(*window_ms),
+            *seen_failures,
+            replaces.as_ref().map(|otp| otp.as_bytes()),
+        ],
+    )
+}
+
+fn insert_otp(otp: &Otp) -> Step<'_> {
+    let Otp {
+        organization_id,
+        tenant_id,
+        id,
+        flavour,
+        otp_type,
+        contact,
+        contact_key,
+        identifier_key,
+        code_key_id,
+        code_hash,
+        user_id,
+        target_key,
+        attempts_left,
+        expires_at,
+        consumed_at,
+        created_at,
+    } = otp;
+    one(
+        Statement::InsertOtp,
+        params![
+            organization_id.as_bytes(),
+            tenant_id.as_bytes(),
+            id.as_bytes(),
+            flavour_code(*flavour),
+            channel_code(*otp_type),
+            contact,
+            &contact_key.0,
+            identifier_key.as_ref().map(|key| &key.0),
+            code_key_id,
+            code_hash,
+            user_id.as_ref().map(|id| id.as_bytes()),
+            target_key.as_ref(),
+            *attempts_left,
+            *expires_at,
+            *consumed_at,
+            *created_at,
+        ],
+    )
+}
+
+fn enqueue(message: &OutboxMessage) -> Step<'_> {
+    let OutboxMessage {
+        id,
+        organization_id,
+        tenant_id,
+        otp_id,
+        channel,
+        payload,
+        attempts,
+        due_at,
+        expires_at,
+        created_at,
+    } = message;
+    one(
+        Statement::Enqueue,
+        params![
+            id.as_bytes(),
+            organization_id.as_bytes(),
+            tenant_id.as_bytes(),
+            otp_id.as_bytes(),
+            channel_code(*channel),
+            payload,
+            *attempts,
+            *due_at,
+            *expires_at,
+            *created_at,
+        ],
+    )
+}
+
+fn insert_token(token: &Token) -> Step<'_> {
+    let Token {
+        tenant_id,
+        id,
+        organization_id,
+        hash,
+        legacy,
+        otp_type,
+        contact,
+        contact_key,
+        public_key,
+        expires_at,
+        signed_up_at,
+    } = token;
+    one(
+        Statement::InsertToken,
+        params![
+            tenant_id.as_bytes(),
+            id.as_bytes(),
+            organization_id.as_bytes(),
+            hash,
+            i64::from(*legacy),
+            channel_code(*otp_type),
+            contact,
+            &contact_key.0,
+            public_key.as_ref(),
+            *expires_at,
+            *signed_up_at,
+        ],
+    )
+}
+
+fn insert_organization(organization: &Organization) -> Step<'_> {
+    let Organization { id, parent_id, name, features, quorum, suspended_at, version, created_at, updated_at } =
+        organization;
+    one(
+        Statement::InsertOrganization,
+        params![
+            id.as_bytes(),
+            parent_id.as_ref().map(|id| id.as_bytes()),
+            name,
+            json(features),
+            json(quorum),
+            *suspended_at,
+            *version,
+            *created_at,
+            *updated_at,
+            parent_id.as_ref().unwrap_or(id).as_bytes(),
+        ],
+    )
+}
+
+fn insert_user(user: &User) -> Step<'_> {
+    let User { organization_id, tenant_id, id, name, email, phone, version, created_at, updated_at } = user;
+    one(
+        Statement::InsertUser,
+        params![
+            organization_id.as_bytes(),
+            tenant_id.as_bytes(),
+            id.as_bytes(),
+            name,
+            email.as_ref(),
+            phone.as_ref(),
+            *version,
+            *created_at,
+            *updated_at,
+        ],
+    )
+}
+
+fn credential_params(credential: &Credential) -> Vec<Value<'_>> {
+    let Credential {
+        organization_id,
+        tenant_id,
+        user_id,
+        id,
+        kind,
+        name,
+        lookup,
+        public_key,
+        passkey,
+        expiration_seconds,
+        expires_at,
+        session_profile_id,
+        created_at,
+        updated_at,
+    } = credential;
+    params![
+        organization_id.as_bytes(),
+        tenant_id.as_bytes(),
+        user_id.as_bytes(),
+        id.as_bytes(),
+        credential_code(*kind),
+        name,
+        lookup,
+        public_key,
+        passkey.as_ref().map(json),
+        *expiration_seconds,
+        *expires_at,
+        session_profile_id.as_ref().map(Uuid::as_bytes),
+        *created_at,
+        *updated_at,
+    ]
+}
+
+fn insert_proxy_config(config: &ProxyConfig) -> Step<'_> {
+    let ProxyConfig { id, organization_id, user_id, sealed_key, settings, version, created_at, updated_at } =
+        config;
+    one(
+        Statement::InsertProxyConfig,
+        params![
+            organization_id.as_bytes(),
+            id.as_bytes(),
+            user_id.as_bytes(),
+            sealed_key,
+            json(settings),
+            *version,
+            *created_at,
+            *updated_at,
+        ],
+    )
+}
+
+fn insert_template(template: &Template) -> Step<'_> {
+    let Template { organization_id, id, name, subject, html, text, created_at } = template;
+    one(
+        Statement::InsertTemplate,
+        params![organization_id.as_bytes(), id.as_bytes(), name, subject, html, text.as_ref(), *created_at,],
+    )
+}

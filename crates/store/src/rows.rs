@@ -1,0 +1,404 @@
+//! From rows to the engine's model. Each function reads the columns that `statements/columns.rs` lists under its name,
+//! in that order.
+
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+use vestibule_engine::model::{
+    ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Organization,
+    Otp, OutboxMessage, ProxyConfig, Slot, Submitter, Template, Token, User, UserRecord,
+};
+use vestibule_engine::store::{channel_from_code, flavour_from_code};
+use vestibule_wire::view::{ActivityStatus, CredentialType};
+use vestibule_wire::{
+    ActivityId, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId, TemplateId, TokenId,
+    UserId, VoteId,
+};
+
+use crate::value::{Cell, Row, RowError};
+
+/// Reads the columns of a row one after the other.
+pub struct Columns<'r> {
+    row: &'r dyn Row,
+    next: usize,
+}
+
+impl<'r> Columns<'r> {
+    /// From the first column on.
+    pub fn of(row: &'r dyn Row) -> Self {
+        Self { row, next: 0 }
+    }
+
+    fn cell(&mut self) -> Result<Cell<'r>, RowError> {
+        let cell = self.row.cell(self.next)?;
+        self.next += 1;
+        Ok(cell)
+    }
+
+    /// A problem with the column that was read last.
+    fn problem(&self, problem: &'static str) -> RowError {
+        RowError { column: self.next.saturating_sub(1), problem }
+    }
+
+    /// Passes over columns.
+    pub fn skip(&mut self, count: usize) {
+        self.next += count;
+    }
+
+    /// Whether the next column is null; does not move on.
+    pub fn at_null(&self) -> Result<bool, RowError> {
+        Ok(self.row.cell(self.next)? == Cell::Null)
+    }
+
+    /// BIGINT NOT NULL.
+    pub fn int(&mut self) -> Result<i64, RowError> {
+        self.opt_int()?.ok_or_else(|| self.problem("null"))
+    }
+
+    /// BIGINT.
+    pub fn opt_int(&mut self) -> Result<Option<i64>, RowError> {
+        match self.cell()? {
+            Cell::Int(value) => Ok(Some(value)),
+            Cell::Null => Ok(None),
+            Cell::Text(_) | Cell::Bytes(_) => Err(self.problem("not a number")),
+        }
+    }
+
+    /// TEXT NOT NULL.
+    pub fn text(&mut self) -> Result<String, RowError> {
+        self.opt_text()?.ok_or_else(|| self.problem("null"))
+    }
+
+    /// TEXT.
+    pub fn opt_text(&mut self) -> Result<Option<String>, RowError> {
+        Ok(self.opt_str()?.map(str::to_owned))
+    }
+
+    fn opt_str(&mut self) -> Result<Option<&'r str>, RowError> {
+        match self.cell()? {
+            Cell::Text(value) => Ok(Some(value)),
+            Cell::Null => Ok(None),
+            Cell::Int(_) | Cell::Bytes(_) => Err(self.problem("not a text")),
+        }
+    }
+
+    fn opt_bytes(&mut self) -> Result<Option<&'r [u8]>, RowError> {
+        match self.cell()? {
+            Cell::Bytes(value) => Ok(Some(value)),
+            Cell::Null => Ok(None),
+            Cell::Int(_) | Cell::Text(_) => Err(self.problem("not bytes")),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<&'r [u8], RowError> {
+        self.opt_bytes()?.ok_or_else(|| self.problem("null"))
+    }
+
+    /// BYTEA NOT NULL of 32 bytes.
+    pub fn hash(&mut self) -> Result<[u8; 32], RowError> {
+        let bytes = self.bytes()?;
+        bytes.try_into().map_err(|_| self.problem("not 32 bytes"))
+    }
+
+    /// BYTEA of 16 bytes.
+    pub fn opt_uuid(&mut self) -> Result<Option<Uuid>, RowError> {
+        match self.opt_bytes()? {
+            None => Ok(None),
+            Some(bytes) => Uuid::from_slice(bytes).map(Some).map_err(|_| self.problem("not 16 bytes")),
+        }
+    }
+
+    /// BYTEA NOT NULL of 16 bytes.
+    pub fn uuid(&mut self) -> Result<Uuid, RowError> {
+        self.opt_uuid()?.ok_or_else(|| self.problem("null"))
+    }
+
+    fn json<T: DeserializeOwned>(&mut self) -> Result<T, RowError> {
+        let text = self.opt_str()?.ok_or_else(|| self.problem("null"))?;
+        serde_json::from_str(text).map_err(|_| self.problem("not the JSON it should be"))
+    }
+
+    fn code<T>(&mut self, read: impl FnOnce(i64) -> Option<T>) -> Result<T, RowError> {
+        let code = self.int()?;
+        read(code).ok_or_else(|| self.problem("unknown code"))
+    }
+
+    fn channel(&mut self) -> Result<OtpType, RowError> {
+        self.code(channel_from_code)
+    }
+
+    fn flavour(&mut self) -> Result<OtpFlavour, RowError> {
+        self.code(flavour_from_code)
+    }
+}
+
+const STATUSES: [(ActivityStatus, i64); 7] = [
+    (ActivityStatus::Completed, 1),
+    (ActivityStatus::Failed, 2),
+    (ActivityStatus::ConsensusNeeded, 3),
+    (ActivityStatus::Rejected, 4),
+    (ActivityStatus::AuthenticatorsNeeded, 5),
+    (ActivityStatus::Created, 6),
+    (ActivityStatus::Pending, 7),
+];
+
+/// How a status is stored.
+pub fn status_code(status: ActivityStatus) -> i64 {
+    match status {
+        ActivityStatus::Completed => 1,
+        ActivityStatus::Failed => 2,
+        ActivityStatus::ConsensusNeeded => 3,
+        ActivityStatus::Rejected => 4,
+        ActivityStatus::AuthenticatorsNeeded => 5,
+        ActivityStatus::Created => 6,
+        ActivityStatus::Pending => 7,
+    }
+}
+
+/// How a type of credential is stored.
+pub fn credential_code(kind: CredentialType) -> i64 {
+    match kind {
+        CredentialType::WebauthnAuthenticator => 1,
+        CredentialType::ApiKeyP256 => 2,
+        CredentialType::ApiKeySecp256k1 => 3,
+        CredentialType::ApiKeyEd25519 => 4,
+        CredentialType::OtpAuthKeyP256 => 5,
+        CredentialType::Login => 6,
+    }
+}
+
+const CREDENTIAL_TYPES: [CredentialType; 6] = [
+    CredentialType::WebauthnAuthenticator,
+    CredentialType::ApiKeyP256,
+    CredentialType::ApiKeySecp256k1,
+    CredentialType::ApiKeyEd25519,
+    CredentialType::OtpAuthKeyP256,
+    CredentialType::Login,
+];
+
+/// Number of columns of an organization.
+pub const ORGANIZATION_COLUMNS: usize = 9;
+
+/// Number of columns of a user.
+pub const USER_COLUMNS: usize = 9;
+
+/// An organization.
+pub fn organization(c: &mut Columns<'_>) -> Result<Organization, RowError> {
+    Ok(Organization {
+        id: OrganizationId(c.uuid()?),
+        parent_id: c.opt_uuid()?.map(OrganizationId),
+        name: c.text()?,
+        features: c.json()?,
+        quorum: c.json()?,
+        suspended_at: c.opt_int()?,
+        version: c.int()?,
+        created_at: c.int()?,
+        updated_at: c.int()?,
+    })
+}
+
+/// A user.
+pub fn user(c: &mut Columns<'_>) -> Result<User, RowError> {
+    Ok(User {
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        id: UserId(c.uuid()?),
+        name: c.text()?,
+        email: c.opt_text()?,
+        phone: c.opt_text()?,
+        version: c.int()?,
+        created_at: c.int()?,
+        updated_at: c.int()?,
+    })
+}
+
+/// A credential.
+pub fn credential(c: &mut Columns<'_>) -> Result<Credential, RowError> {
+    Ok(Credential {
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        user_id: UserId(c.uuid()?),
+        id: c.uuid()?,
+        kind: c.code(|code| CREDENTIAL_TYPES.into_iter().find(|kind| credential_code(*kind) == code))?,
+        name: c.text()?,
+        lookup: c.bytes()?.to_vec(),
+        public_key: c.bytes()?.to_vec(),
+        passkey: if c.at_null()? {
+            c.skip(1);
+            None
+        } else {
+            Some(c.json()?)
+        },
+        expiration_seconds: match c.opt_int()? {
+            None => None,
+            Some(seconds) => Some(u32::try_from(seconds).map_err(|_| c.problem("out of range"))?),
+        },
+        expires_at: c.opt_int()?,
+        session_profile_id: c.opt_uuid()?,
+        created_at: c.int()?,
+        updated_at: c.int()?,
+    })
+}
+
+/// A credential of an outer join.
+pub fn opt_credential(c: &mut Columns<'_>) -> Result<Option<Credential>, RowError> {
+    if c.at_null()? { Ok(None) } else { credential(c).map(Some) }
+}
+
+/// Adds a row of users with their credentials (one row per credential) to the users found so far.
+pub fn collect_user(users: &mut Vec<UserRecord>, c: &mut Columns<'_>) -> Result<(), RowError> {
+    let user = user(c)?;
+    let credential = opt_credential(c)?;
+    match users.last_mut().filter(|last| last.user.id == user.id) {
+        Some(last) => last.credentials.extend(credential),
+        None => users.push(UserRecord { user, credentials: credential.into_iter().collect() }),
+    }
+    Ok(())
+}
+
+/// Puts credentials in their order, oldest first.
+pub fn sort_credentials(record: &mut UserRecord) {
+    record.credentials.sort_by_key(|credential| (credential.created_at, credential.id));
+}
+
+/// An attempt.
+pub fn otp(c: &mut Columns<'_>) -> Result<Otp, RowError> {
+    Ok(Otp {
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        id: OtpId(c.uuid()?),
+        flavour: c.flavour()?,
+        otp_type: c.channel()?,
+        contact: c.text()?,
+        contact_key: ContactKey(c.hash()?),
+        identifier_key: if c.at_null()? {
+            c.skip(1);
+            None
+        } else {
+            Some(IdentifierKey(c.hash()?))
+        },
+        code_key_id: c.text()?,
+        code_hash: c.hash()?,
+        user_id: c.opt_uuid()?.map(UserId),
+        target_key: c.opt_bytes()?.map(<[u8]>::to_vec),
+        attempts_left: c.int()?,
+        expires_at: c.int()?,
+        consumed_at: c.opt_int()?,
+        created_at: c.int()?,
+    })
+}
+
+/// A token.
+pub fn token(c: &mut Columns<'_>) -> Result<Token, RowError> {
+    Ok(Token {
+        tenant_id: OrganizationId(c.uuid()?),
+        id: TokenId(c.uuid()?),
+        organization_id: OrganizationId(c.uuid()?),
+        hash: c.hash()?,
+        legacy: c.int()? != 0,
+        otp_type: c.channel()?,
+        contact: c.text()?,
+        contact_key: ContactKey(c.hash()?),
+        public_key: c.opt_text()?,
+        expires_at: c.int()?,
+        signed_up_at: c.opt_int()?,
+    })
+}
+
+/// An activity.
+pub fn activity(c: &mut Columns<'_>) -> Result<ActivityRecord, RowError> {
+    let (organization_id, tenant_id) = (OrganizationId(c.uuid()?), OrganizationId(c.uuid()?));
+    let (id, fingerprint, activity_type) = (ActivityId(c.uuid()?), c.hash()?, c.text()?);
+    let status =
+        c.code(|code| STATUSES.iter().find(|(_, known)| *known == code).map(|(status, _)| *status))?;
+    let timestamp_ms = c.int()?;
+    let mut submitter = Submitter {
+        organization_id: OrganizationId(c.uuid()?),
+        user_id: UserId(c.uuid()?),
+        vote_id: VoteId(c.uuid()?),
+        public_key: c.text()?,
+        signature: c.text()?,
+        scheme: c.text()?,
+        message: String::new(),
+    };
+    let (created_at, updated_at) = (c.int()?, c.int()?);
+    let (intent, result, sealed) = (c.text()?, c.text()?, c.opt_bytes()?.map(<[u8]>::to_vec));
+    submitter.message = c.text()?;
+    Ok(ActivityRecord {
+        organization_id,
+        tenant_id,
+        id,
+        fingerprint,
+        activity_type,
+        status,
+        timestamp_ms,
+        intent,
+        result,
+        sealed,
+        submitter,
+        created_at,
+        updated_at,
+    })
+}
+
+/// Limits of a contact. A slot whose attempt is gone is free, whatever its time says.
+pub fn contact_limits(c: &mut Columns<'_>) -> Result<ContactLimits, RowError> {
+    fn slot(c: &mut Columns<'_>) -> Result<Slot, RowError> {
+        let (otp, until) = (c.opt_uuid()?.map(OtpId), c.int()?);
+        Ok(if otp.is_some() { Slot { otp, until } } else { Slot::default() })
+    }
+    Ok(ContactLimits {
+        sends: [c.int()?, c.int()?, c.int()?],
+        reserve: [c.int()?, c.int()?],
+        slots: [slot(c)?, slot(c)?, slot(c)?],
+        failures: c.int()?,
+        failed_at: c.int()?,
+    })
+}
+
+/// Limits of an identifier.
+pub fn identifier_limits(c: &mut Columns<'_>) -> Result<IdentifierLimits, RowError> {
+    Ok(IdentifierLimits { sends: [c.int()?, c.int()?, c.int()?] })
+}
+
+/// A message.
+pub fn message(c: &mut Columns<'_>) -> Result<OutboxMessage, RowError> {
+    Ok(OutboxMessage {
+        id: MessageId(c.uuid()?),
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        otp_id: OtpId(c.uuid()?),
+        channel: c.channel()?,
+        payload: c.bytes()?.to_vec(),
+        attempts: c.int()?,
+        due_at: c.int()?,
+        expires_at: c.int()?,
+        created_at: c.int()?,
+    })
+}
+
+/// A template.
+pub fn template(c: &mut Columns<'_>) -> Result<Template, RowError> {
+    Ok(Template {
+        organization_id: OrganizationId(c.uuid()?),
+        id: TemplateId(c.uuid()?),
+        name: c.text()?,
+        subject: c.text()?,
+        html: c.text()?,
+        text: c.opt_text()?,
+        created_at: c.int()?,
+    })
+}
+
+/// An auth proxy config.
+pub fn proxy_config(c: &mut Columns<'_>) -> Result<ProxyConfig, RowError> {
+    Ok(ProxyConfig {
+        organization_id: OrganizationId(c.uuid()?),
+        id: ProxyConfigId(c.uuid()?),
+        user_id: UserId(c.uuid()?),
+        sealed_key: c.bytes()?.to_vec(),
+        settings: c.json()?,
+        version: c.int()?,
+        created_at: c.int()?,
+        updated_at: c.int()?,
+    })
+}

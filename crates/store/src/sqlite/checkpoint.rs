@@ -1,0 +1,106 @@
+//! Copies the write-ahead log into the database without holding up commits.
+//!
+//! The log grows until all of it has been copied and no reader needs it. A thread of its own does the bulk while the
+//! writer goes on; then the writer copies the few pages that came meanwhile, so that its next commit begins the log
+//! anew. Neither is needed for durability: the log itself is synced by each commit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::connection::{self, Role};
+
+/// Pages in the log from which on it is copied: 4 MiB.
+pub(super) const LOG_PAGES: i64 = 1000;
+
+const IDLE: u8 = 0;
+const COPYING: u8 = 1;
+const COPIED: u8 = 2;
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Pages in the log after the last commit.
+    pages: AtomicI64,
+    phase: AtomicU8,
+}
+
+/// The writer's side.
+pub(super) struct Checkpointer {
+    shared: Arc<Shared>,
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    log_pages: i64,
+}
+
+impl Checkpointer {
+    /// Starts the thread and watches the log of `writer`.
+    pub(super) fn start(
+        path: &Path,
+        writer: &mut Connection,
+        log_pages: i64,
+    ) -> Result<Self, super::OpenError> {
+        let shared = Arc::new(Shared::default());
+        let watched = Arc::clone(&shared);
+        writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            watched.pages.store(i64::from(pages), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let conn = connection::open(path, Role::Checkpointer)?;
+        let (wake, woken) = mpsc::sync_channel(1);
+        let thread = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("checkpoint".to_owned())
+                .spawn(move || run(&conn, &woken, &shared))?
+        };
+        Ok(Self { shared, wake: Some(wake), thread: Some(thread), log_pages })
+    }
+
+    /// To be called between transactions of the writer.
+    pub(super) fn after_commit(&self, writer: &Connection) {
+        match self.shared.phase.load(Ordering::Acquire) {
+            IDLE if self.shared.pages.load(Ordering::Relaxed) >= self.log_pages => {
+                self.shared.phase.store(COPYING, Ordering::Release);
+                if let Some(wake) = &self.wake {
+                    let _ = wake.try_send(());
+                }
+            }
+            COPIED => {
+                copy(writer);
+                self.shared.pages.store(0, Ordering::Relaxed);
+                self.shared.phase.store(IDLE, Ordering::Release);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the thread.
+    pub(super) fn stop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(conn: &Connection, woken: &Receiver<()>, shared: &Shared) {
+    while woken.recv().is_ok() {
+        copy(conn);
+        shared.phase.store(COPIED, Ordering::Release);
+    }
+}
+
+/// Copies what no reader holds back; never waits for anybody. A failure leaves the log as it is, for the next time.
+fn copy(conn: &Connection) {
+    let copied = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    });
+    match copied {
+        Ok((pages, copied)) => tracing::debug!(target: "vestibule::store", pages, copied, "checkpoint"),
+        Err(error) => tracing::warn!(target: "vestibule::store", %error, "checkpoint failed"),
+    }
+}

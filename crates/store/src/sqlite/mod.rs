@@ -1,0 +1,226 @@
+//! The embedded store: one SQLite database in a data directory that one process owns.
+//!
+//! Promise: what [`Store::commit`] acknowledged survives a crash and a power failure; a read sees one consistent state;
+//! no second process opens the directory.
+
+#[cfg(test)]
+mod catalogue_tests;
+mod checkpoint;
+mod connection;
+mod facts;
+mod lists;
+mod open;
+mod queue;
+mod reader;
+mod upkeep;
+mod writer;
+
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, oneshot};
+use vestibule_engine::Clock;
+use vestibule_engine::model::{
+    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, Template, UserRecord,
+};
+use vestibule_engine::store::{
+    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, Store, StoreError,
+    SubOrganizationFilter,
+};
+use vestibule_wire::query::Page;
+use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
+
+pub use open::{OpenError, Options};
+
+use self::connection::{Failure, many, one};
+use self::reader::Readers;
+use self::writer::{Jobs, Task, Tx, unavailable};
+use crate::plan::params;
+use crate::rows;
+use crate::statements::Statement as S;
+
+/// The embedded store.
+pub struct SqliteStore {
+    readers: Readers,
+    jobs: Arc<Jobs>,
+    places: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+impl SqliteStore {
+    /// Closes the store: jobs that wait are done, later ones are refused as unavailable, the log is copied into the
+    /// database. Blocks until then. Dropping the store does the same.
+    pub fn close(&self) {
+        self.jobs.close();
+        self.readers.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A panic of the thread was reported where it happened.
+            let _ = writer.join();
+        }
+    }
+
+    /// Runs a job on the writer and waits until its commit is on disk.
+    async fn write<T, F>(&self, job: F) -> Result<T, CommitError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(unavailable)?;
+        let (reply, answer) = oneshot::channel();
+        self.jobs
+            .push(Box::new(Task::new(job, reply, place)))
+            .map_err(|_| unavailable("the store is closed"))?;
+        answer.await.map_err(|_| unavailable("the writer is gone"))?
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn read(&self, keys: &ReadKeys) -> Result<Facts, StoreError> {
+        let now = self.clock.now_ms();
+        self.readers.consistent(|conn| facts::read(conn, keys, now))
+    }
+
+    async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
+        self.write(move |tx| tx.apply(&changes)).await
+    }
+
+    async fn user(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<UserRecord>, StoreError> {
+        let params = params![organization.as_bytes(), user.as_bytes()];
+        self.readers.with(|conn| facts::record(conn, S::User, &params))
+    }
+
+    async fn users(&self, organization: OrganizationId) -> Result<Vec<UserRecord>, StoreError> {
+        self.readers.with(|conn| lists::users(conn, organization))
+    }
+
+    async fn activity(
+        &self,
+        organization: OrganizationId,
+        activity: ActivityId,
+    ) -> Result<Option<ActivityRecord>, StoreError> {
+        let params = params![organization.as_bytes(), activity.as_bytes()];
+        self.readers.with(|conn| one(conn, S::Activity, &params, rows::activity))
+    }
+
+    async fn activities(
+        &self,
+        organization: OrganizationId,
+        filter: &ActivityFilter,
+        page: Page,
+    ) -> Result<Vec<ActivityRecord>, StoreError> {
+        self.readers.with(|conn| lists::activities(conn, organization, filter, page))
+    }
+
+    async fn sub_organizations(
+        &self,
+        parent: OrganizationId,
+        filter: Option<&SubOrganizationFilter>,
+        page: Page,
+    ) -> Result<Vec<OrganizationId>, StoreError> {
+        self.readers.with(|conn| lists::sub_organizations(conn, parent, filter, page))
+    }
+
+    async fn organization(&self, organization: OrganizationId) -> Result<Option<Organization>, StoreError> {
+        let params = params![organization.as_bytes()];
+        self.readers.with(|conn| one(conn, S::Organization, &params, rows::organization))
+    }
+
+    async fn parents(&self) -> Result<Vec<Organization>, StoreError> {
+        self.readers.with(|conn| many(conn, S::Parents, &[], rows::organization))
+    }
+
+    async fn proxy_config(&self, id: ProxyConfigId) -> Result<Option<ProxyConfig>, StoreError> {
+        let params = params![id.as_bytes()];
+        self.readers.with(|conn| one(conn, S::ProxyConfig, &params, rows::proxy_config))
+    }
+
+    async fn proxy_config_of(&self, organization: OrganizationId) -> Result<Option<ProxyConfig>, StoreError> {
+        let params = params![organization.as_bytes()];
+        self.readers.with(|conn| one(conn, S::ProxyConfigOf, &params, rows::proxy_config))
+    }
+
+    async fn template(
+        &self,
+        organization: OrganizationId,
+        id: TemplateId,
+    ) -> Result<Option<Template>, StoreError> {
+        let params = params![organization.as_bytes(), id.as_bytes()];
+        self.readers.with(|conn| one(conn, S::Template, &params, rows::template))
+    }
+
+    async fn templates(&self, organization: OrganizationId) -> Result<Vec<Template>, StoreError> {
+        let params = params![organization.as_bytes()];
+        self.readers.with(|conn| many(conn, S::Templates, &params, rows::template))
+    }
+
+    async fn claim_messages(
+        &self,
+        worker: uuid::Uuid,
+        limit: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<OutboxMessage>, StoreError> {
+        // Looking costs no commit; most of the time nothing is due.
+        match self.next_due()? {
+            Some(due) if due <= self.clock.now_ms() => {
+                self.upkeep(move |tx| upkeep::claim(tx, worker, limit, lease_ms)).await
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn settle_message(
+        &self,
+        id: MessageId,
+        worker: uuid::Uuid,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
+        let outcome = outcome.clone();
+        self.upkeep(move |tx| upkeep::settle(tx, id, worker, &outcome)).await
+    }
+
+    async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {
+        self.next_due()
+    }
+
+    async fn purge(&self, retention: &Retention) -> Result<u64, StoreError> {
+        self.purge_all(retention).await
+    }
+
+    async fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.readers.with(|conn| one(conn, S::Meta, &params![key], |c| c.text()))
+    }
+
+    async fn put_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.upkeep(move |tx| tx.execute(S::PutMeta, &params![key, value]).map(|_| ())).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.readers.with(|conn| one(conn, S::Meta, &params![""], |c| c.text()))?;
+        // An empty transaction: it takes the write lock, and costs no sync.
+        self.upkeep(|_| Ok(())).await
+    }
+}

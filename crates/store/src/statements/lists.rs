@@ -1,0 +1,116 @@
+//! Queries. Lists run from the newest id to the oldest; `_BEFORE` forms take the nearest newer ones and come reversed.
+
+pub(super) const ORGANIZATION: &str =
+    concat!("SELECT ", organization!(""), " FROM organizations WHERE id = $1");
+
+pub(super) const PARENTS: &str =
+    concat!("SELECT ", organization!(""), " FROM organizations WHERE parent_id IS NULL ORDER BY id DESC");
+
+pub(super) const USERS: &str = concat!(
+    "SELECT ",
+    user!("u."),
+    ", ",
+    credential!("c."),
+    " FROM users u LEFT JOIN credentials c",
+    " ON c.organization_id = u.organization_id AND c.user_id = u.id",
+    " WHERE u.organization_id = $1 ORDER BY u.id DESC"
+);
+
+pub(super) const ACTIVITY: &str =
+    concat!("SELECT ", activity!(""), " FROM activities WHERE organization_id = $1 AND id = $2");
+
+/// A page of sub-organizations: `$1` the parent, `$2` the cursor, then what the filter compares, if anything, and the
+/// limit.
+macro_rules! pages {
+    ($after:ident, $before:ident, $column:literal, $from:literal, $filter:literal, $limit:literal) => {
+        pub(super) const $after: &str = concat!(
+            "SELECT DISTINCT ",
+            $column,
+            " FROM ",
+            $from,
+            " AND ",
+            $column,
+            " < $2",
+            $filter,
+            " ORDER BY ",
+            $column,
+            " DESC LIMIT ",
+            $limit
+        );
+        pub(super) const $before: &str = concat!(
+            "SELECT DISTINCT ",
+            $column,
+            " FROM ",
+            $from,
+            " AND ",
+            $column,
+            " > $2",
+            $filter,
+            " ORDER BY ",
+            $column,
+            " LIMIT ",
+            $limit
+        );
+    };
+}
+
+pages!(SUBS_AFTER, SUBS_BEFORE, "id", "organizations WHERE parent_id = $1", "", "$3");
+pages!(
+    SUBS_BY_NAME_AFTER,
+    SUBS_BY_NAME_BEFORE,
+    "id",
+    "organizations WHERE parent_id = $1",
+    " AND name = $3",
+    "$4"
+);
+pages!(
+    SUBS_BY_USERNAME_AFTER,
+    SUBS_BY_USERNAME_BEFORE,
+    "organization_id",
+    "users WHERE tenant_id = $1",
+    " AND organization_id <> $1 AND name = $3",
+    "$4"
+);
+pages!(
+    SUBS_BY_CREDENTIAL_AFTER,
+    SUBS_BY_CREDENTIAL_BEFORE,
+    "organization_id",
+    "credentials WHERE tenant_id = $1",
+    " AND organization_id <> $1 AND lookup = $3",
+    "$4"
+);
+pages!(
+    SUBS_BY_CONTACT_AFTER,
+    SUBS_BY_CONTACT_BEFORE,
+    "organization_id",
+    "contacts WHERE tenant_id = $1",
+    " AND organization_id <> $1 AND contact_key = $3",
+    "$4"
+);
+pages!(
+    SUBS_BY_VERIFIED_AFTER,
+    SUBS_BY_VERIFIED_BEFORE,
+    "organization_id",
+    "contacts WHERE tenant_id = $1",
+    " AND organization_id <> $1 AND contact_key = $3 AND verified_at IS NOT NULL",
+    "$4"
+);
+pages!(
+    SUBS_ANY_VERIFIED_AFTER,
+    SUBS_ANY_VERIFIED_BEFORE,
+    "id",
+    "organizations WHERE parent_id = $1",
+    " AND EXISTS (SELECT 1 FROM contacts WHERE contacts.organization_id = organizations.id AND verified_at IS NOT NULL)",
+    "$3"
+);
+
+pub(super) const PROXY_CONFIG: &str =
+    concat!("SELECT ", proxy_config!(""), " FROM proxy_configs WHERE id = $1");
+
+pub(super) const TEMPLATE: &str =
+    concat!("SELECT ", template!(""), " FROM templates WHERE organization_id = $1 AND id = $2");
+
+pub(super) const TEMPLATES: &str =
+    concat!("SELECT ", template!(""), " FROM templates WHERE organization_id = $1 ORDER BY id DESC");
+
+pub(super) const META: &str = "SELECT value FROM meta WHERE key = $1";

@@ -1,0 +1,150 @@
+//! Every statement the stores run, by name.
+//!
+//! Promise: parameter `i` of a text is `$i`, and the parameters of a text appear in that order. SQLite numbers the
+//! *names* `$1`, `$2`, … by first appearance, PostgreSQL by their digits; a test holds the two together.
+
+mod lists;
+mod reads;
+mod upkeep;
+mod writes;
+
+use crate::dialect::{self, Dialect, Pair};
+
+/// Where a statement's text is the same in both dialects.
+const fn same(text: &'static str) -> Pair {
+    Pair { sqlite: text, postgres: text }
+}
+
+macro_rules! statements {
+    ($($variant:ident $name:literal => $pair:expr;)*) => {
+        /// A statement of the catalogue. The variants are named after what they do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs)]
+        pub enum Statement {
+            $($variant,)*
+        }
+
+        impl Statement {
+            /// The whole catalogue.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name in traces.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The text in a dialect.
+            pub fn text(self, dialect: Dialect) -> &'static str {
+                let pair: Pair = match self { $(Self::$variant => $pair,)* };
+                match dialect {
+                    Dialect::Sqlite => pair.sqlite,
+                    Dialect::Postgres => pair.postgres,
+                }
+            }
+        }
+    };
+}
+
+statements! {
+    OrganizationAndParent "organization_and_parent" => same(reads::ORGANIZATION_AND_PARENT);
+    CallersByCredential "callers_by_credential" => same(reads::CALLERS_BY_CREDENTIAL);
+    CallersByContact "callers_by_contact" => same(reads::CALLERS_BY_CONTACT);
+    CallersByUser "callers_by_user" => same(reads::CALLERS_BY_USER);
+    User "user" => same(reads::USER);
+    ActivityByFingerprint "activity_by_fingerprint" => same(reads::ACTIVITY_BY_FINGERPRINT);
+    SubmitterByFingerprint "submitter_by_fingerprint" => same(reads::SUBMITTER_BY_FINGERPRINT);
+    Otp "otp" => same(reads::OTP);
+    RefusedGuess "refused_guess" => same(reads::REFUSED_GUESS);
+    ContactLimits "contact_limits" => same(reads::CONTACT_LIMITS);
+    IdentifierLimits "identifier_limits" => same(reads::IDENTIFIER_LIMITS);
+    TrustedIdentifier "trusted_identifier" => same(reads::TRUSTED_IDENTIFIER);
+    Token "token" => same(reads::TOKEN);
+    ContactInTarget "contact_in_target" => same(reads::CONTACT_IN_TARGET);
+    VerifiedContact "verified_contact" => same(reads::VERIFIED_CONTACT);
+    ExistingCredential "existing_credential" => same(reads::EXISTING_CREDENTIAL);
+    TenantTemplate "tenant_template" => same(reads::TENANT_TEMPLATE);
+    LatestTemplate "latest_template" => same(reads::LATEST_TEMPLATE);
+    ProxyConfigOf "proxy_config_of" => same(reads::PROXY_CONFIG_OF);
+    Organization "organization" => same(lists::ORGANIZATION);
+    Parents "parents" => same(lists::PARENTS);
+    Users "users" => same(lists::USERS);
+    Activity "activity" => same(lists::ACTIVITY);
+    ProxyConfig "proxy_config" => same(lists::PROXY_CONFIG);
+    Template "template" => same(lists::TEMPLATE);
+    Templates "templates" => same(lists::TEMPLATES);
+    Meta "meta" => same(lists::META);
+    SubsAfter "subs_after" => same(lists::SUBS_AFTER);
+    SubsBefore "subs_before" => same(lists::SUBS_BEFORE);
+    SubsByNameAfter "subs_by_name_after" => same(lists::SUBS_BY_NAME_AFTER);
+    SubsByNameBefore "subs_by_name_before" => same(lists::SUBS_BY_NAME_BEFORE);
+    SubsByUsernameAfter "subs_by_username_after" => same(lists::SUBS_BY_USERNAME_AFTER);
+    SubsByUsernameBefore "subs_by_username_before" => same(lists::SUBS_BY_USERNAME_BEFORE);
+    SubsByCredentialAfter "subs_by_credential_after" => same(lists::SUBS_BY_CREDENTIAL_AFTER);
+    SubsByCredentialBefore "subs_by_credential_before" => same(lists::SUBS_BY_CREDENTIAL_BEFORE);
+    SubsByContactAfter "subs_by_contact_after" => same(lists::SUBS_BY_CONTACT_AFTER);
+    SubsByContactBefore "subs_by_contact_before" => same(lists::SUBS_BY_CONTACT_BEFORE);
+    SubsByVerifiedAfter "subs_by_verified_after" => same(lists::SUBS_BY_VERIFIED_AFTER);
+    SubsByVerifiedBefore "subs_by_verified_before" => same(lists::SUBS_BY_VERIFIED_BEFORE);
+    SubsAnyVerifiedAfter "subs_any_verified_after" => same(lists::SUBS_ANY_VERIFIED_AFTER);
+    SubsAnyVerifiedBefore "subs_any_verified_before" => same(lists::SUBS_ANY_VERIFIED_BEFORE);
+    InsertActivity "insert_activity" => same(writes::INSERT_ACTIVITY);
+    RememberRefusedGuess "remember_refused_guess" => same(writes::REMEMBER_REFUSED_GUESS);
+    TakeSend1 "take_send_1" => same(writes::TAKE_SEND_1);
+    TakeSend2 "take_send_2" => same(writes::TAKE_SEND_2);
+    TakeSend3 "take_send_3" => same(writes::TAKE_SEND_3);
+    TakeReserve1 "take_reserve_1" => same(writes::TAKE_RESERVE_1);
+    TakeReserve2 "take_reserve_2" => same(writes::TAKE_RESERVE_2);
+    TakeReserve3 "take_reserve_3" => same(writes::TAKE_RESERVE_3);
+    TakeIdentifierSend "take_identifier_send" => same(writes::TAKE_IDENTIFIER_SEND);
+    InsertOtp "insert_otp" => same(writes::INSERT_OTP);
+    SpendAttempt "spend_attempt" => same(writes::SPEND_ATTEMPT);
+    ConsumeOtp "consume_otp" => same(writes::CONSUME_OTP);
+    RetireOtp "retire_otp" => same(writes::RETIRE_OTP);
+    CountFailure "count_failure" => same(writes::COUNT_FAILURE);
+    ClearFailures "clear_failures" => same(writes::CLEAR_FAILURES);
+    TrustIdentifier "trust_identifier" => same(writes::TRUST_IDENTIFIER);
+    Enqueue "enqueue" => same(writes::ENQUEUE);
+    InsertToken "insert_token" => same(writes::INSERT_TOKEN);
+    UseTokenForSignup "use_token_for_signup" => same(writes::USE_TOKEN_FOR_SIGNUP);
+    InsertOrganization "insert_organization" => same(writes::INSERT_ORGANIZATION);
+    InsertUser "insert_user" => same(writes::INSERT_USER);
+    InsertContact "insert_contact" => same(writes::INSERT_CONTACT);
+    ClaimContact "claim_contact" => same(writes::CLAIM_CONTACT);
+    VerifyContact "verify_contact" => same(writes::VERIFY_CONTACT);
+    InsertCredential "insert_credential" => same(writes::INSERT_CREDENTIAL);
+    PutSessionKey "put_session_key" => same(writes::PUT_SESSION_KEY);
+    DeleteCredentialsOfType "delete_credentials_of_type" => same(writes::DELETE_CREDENTIALS_OF_TYPE);
+    TrimExpiringKeys "trim_expiring_keys" => same(writes::TRIM_EXPIRING_KEYS);
+    DeleteCredential "delete_credential" => same(writes::DELETE_CREDENTIAL);
+    TouchUser "touch_user" => same(writes::TOUCH_USER);
+    DeleteUser "delete_user" => same(writes::DELETE_USER);
+    DeleteCredentialsOfUser "delete_credentials_of_user" => same(writes::DELETE_CREDENTIALS_OF_USER);
+    ReleaseClaimsOfUser "release_claims_of_user" => same(writes::RELEASE_CLAIMS_OF_USER);
+    DeleteContactsOfUser "delete_contacts_of_user" => same(writes::DELETE_CONTACTS_OF_USER);
+    SetFeatures "set_features" => same(writes::SET_FEATURES);
+    SetSuspended "set_suspended" => same(writes::SET_SUSPENDED);
+    InsertProxyConfig "insert_proxy_config" => same(writes::INSERT_PROXY_CONFIG);
+    UpdateProxyConfig "update_proxy_config" => same(writes::UPDATE_PROXY_CONFIG);
+    DeleteProxyConfig "delete_proxy_config" => same(writes::DELETE_PROXY_CONFIG);
+    InsertTemplate "insert_template" => same(writes::INSERT_TEMPLATE);
+    DeleteTemplate "delete_template" => same(writes::DELETE_TEMPLATE);
+    FailExpiredMessages "fail_expired_messages" => same(upkeep::FAIL_EXPIRED_MESSAGES);
+    NextMessageDue "next_message_due" => same(upkeep::NEXT_MESSAGE_DUE);
+    SettleMessage "settle_message" => same(upkeep::SETTLE_MESSAGE);
+    RetryMessage "retry_message" => same(upkeep::RETRY_MESSAGE);
+    PurgeOtps "purge_otps" => same(upkeep::PURGE_OTPS);
+    PurgeTokens "purge_tokens" => same(upkeep::PURGE_TOKENS);
+    PurgeRefusedGuesses "purge_refused_guesses" => same(upkeep::PURGE_REFUSED_GUESSES);
+    PurgeCredentials "purge_credentials" => same(upkeep::PURGE_CREDENTIALS);
+    PurgeActivities "purge_activities" => same(upkeep::PURGE_ACTIVITIES);
+    PurgeSent "purge_sent" => same(upkeep::PURGE_SENT);
+    PurgeFailed "purge_failed" => same(upkeep::PURGE_FAILED);
+    WalkContactLimits "walk_contact_limits" => same(upkeep::WALK_CONTACT_LIMITS);
+    PurgeContactLimits "purge_contact_limits" => same(upkeep::PURGE_CONTACT_LIMITS);
+    WalkIdentifierLimits "walk_identifier_limits" => same(upkeep::WALK_IDENTIFIER_LIMITS);
+    PurgeIdentifierLimits "purge_identifier_limits" => same(upkeep::PURGE_IDENTIFIER_LIMITS);
+    PutMeta "put_meta" => same(upkeep::PUT_META);
+    ClaimMessages "claim_messages" => dialect::CLAIM_MESSAGES;
+    ActivitiesAfter "activities_after" => dialect::ACTIVITIES_AFTER;
+    ActivitiesBefore "activities_before" => dialect::ACTIVITIES_BEFORE;
+}

@@ -1,0 +1,242 @@
+//! Guarded writes. A guard is part of the statement: where it does not hold, no row is changed.
+
+pub(super) const INSERT_ACTIVITY: &str = concat!(
+    "INSERT INTO activities (",
+    activity!(""),
+    ") VALUES",
+    " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING"
+);
+
+pub(super) const REMEMBER_REFUSED_GUESS: &str = "INSERT INTO refused_guesses \
+    (organization_id, fingerprint, otp_id, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+/// `$1` tenant, `$2` contact, `$3` now, `$4` attempt, `$5` end of its slot, `$6` newest time at which the oldest counted
+/// send may have been, `$7` failures as read, `$8` the attempt that gives way. The first four writes of a contact meet
+/// no guard but its own absence.
+macro_rules! take_send {
+    ($sent:literal, $oldest:literal, $shift:literal, $slot:literal) => {
+        concat!(
+            "INSERT INTO contact_limits (tenant_id, contact_key, touched_at, ",
+            $slot,
+            "_otp, ",
+            $slot,
+            "_until, ",
+            $sent,
+            ") VALUES ($1, $2, $3, $4, $5, $3) ON CONFLICT (tenant_id, contact_key) DO UPDATE SET ",
+            $shift,
+            $slot,
+            "_otp = $4, ",
+            $slot,
+            "_until = $5, touched_at = $3",
+            " WHERE (contact_limits.",
+            $oldest,
+            " = 0 OR contact_limits.",
+            $oldest,
+            " <= $6)",
+            " AND contact_limits.failures <= $7 AND (contact_limits.",
+            $slot,
+            "_otp IS NULL",
+            " OR contact_limits.",
+            $slot,
+            "_until <= $3 OR contact_limits.",
+            $slot,
+            "_otp = $8)"
+        )
+    };
+    (ordinary $slot:literal) => {
+        take_send!(
+            "send_3",
+            "send_1",
+            "send_1 = contact_limits.send_2, send_2 = contact_limits.send_3, send_3 = $3, ",
+            $slot
+        )
+    };
+    (reserved $slot:literal) => {
+        take_send!("reserve_2", "reserve_1", "reserve_1 = contact_limits.reserve_2, reserve_2 = $3, ", $slot)
+    };
+}
+
+pub(super) const TAKE_SEND_1: &str = take_send!(ordinary "slot_1");
+pub(super) const TAKE_SEND_2: &str = take_send!(ordinary "slot_2");
+pub(super) const TAKE_SEND_3: &str = take_send!(ordinary "slot_3");
+pub(super) const TAKE_RESERVE_1: &str = take_send!(reserved "slot_1");
+pub(super) const TAKE_RESERVE_2: &str = take_send!(reserved "slot_2");
+pub(super) const TAKE_RESERVE_3: &str = take_send!(reserved "slot_3");
+
+pub(super) const TAKE_IDENTIFIER_SEND: &str = "INSERT INTO identifier_limits \
+    (tenant_id, identifier_key, send_3) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, identifier_key) DO UPDATE SET \
+    send_1 = identifier_limits.send_2, send_2 = identifier_limits.send_3, send_3 = $3 \
+    WHERE identifier_limits.send_1 = 0 OR identifier_limits.send_1 <= $4";
+
+pub(super) const INSERT_OTP: &str = concat!(
+    "INSERT INTO otps (",
+    otp!(""),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+);
+
+/// An attempt that still lives, the guard of guesses: its organization, its id and the time it must outlive.
+macro_rules! live_otp {
+    ($organization:literal, $otp:literal, $now:literal) => {
+        concat!(
+            " WHERE tenant_id = ",
+            tenant!($organization),
+            " AND id = ",
+            $otp,
+            " AND organization_id = ",
+            $organization,
+            " AND attempts_left > 0 AND consumed_at IS NULL AND expires_at > ",
+            $now
+        )
+    };
+}
+
+pub(super) const SPEND_ATTEMPT: &str = concat!(
+    "UPDATE otps SET attempts_left = attempts_left - 1,",
+    " target_key = CASE WHEN attempts_left = 1 THEN NULL ELSE target_key END",
+    live_otp!("$1", "$2", "$3"),
+    " AND attempts_left = $4"
+);
+
+pub(super) const CONSUME_OTP: &str =
+    concat!("UPDATE otps SET target_key = NULL, consumed_at = $1", live_otp!("$2", "$3", "$1"));
+
+pub(super) const RETIRE_OTP: &str = "UPDATE otps SET target_key = NULL, consumed_at = $1 \
+    WHERE tenant_id = $2 AND id = $3 AND consumed_at IS NULL AND attempts_left > 0";
+
+/// Frees the slot of the attempt in a parameter.
+macro_rules! free_slot {
+    ($otp:literal) => {
+        concat!(
+            "slot_1_otp = CASE WHEN contact_limits.slot_1_otp = ",
+            $otp,
+            " THEN NULL ELSE contact_limits.slot_1_otp END,",
+            " slot_2_otp = CASE WHEN contact_limits.slot_2_otp = ",
+            $otp,
+            " THEN NULL ELSE contact_limits.slot_2_otp END,",
+            " slot_3_otp = CASE WHEN contact_limits.slot_3_otp = ",
+            $otp,
+            " THEN NULL ELSE contact_limits.slot_3_otp END"
+        )
+    };
+}
+
+pub(super) const COUNT_FAILURE: &str = concat!(
+    "INSERT INTO contact_limits (tenant_id, contact_key, touched_at, failed_at, failures)",
+    " VALUES ($1, $2, $3, $3, 1) ON CONFLICT (tenant_id, contact_key) DO UPDATE SET",
+    " failures = contact_limits.failures + 1, failed_at = $3, touched_at = $3, ",
+    free_slot!("$4")
+);
+
+pub(super) const CLEAR_FAILURES: &str = concat!(
+    "UPDATE contact_limits SET failures = 0, touched_at = $1, ",
+    free_slot!("$2"),
+    " WHERE tenant_id = $3 AND contact_key = $4"
+);
+
+pub(super) const TRUST_IDENTIFIER: &str = "INSERT INTO trusted_identifiers \
+    (tenant_id, contact_key, identifier_key, trusted_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+pub(super) const ENQUEUE: &str =
+    concat!("INSERT INTO outbox (", message!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+
+pub(super) const INSERT_TOKEN: &str =
+    concat!("INSERT INTO tokens (", token!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+
+pub(super) const USE_TOKEN_FOR_SIGNUP: &str = "UPDATE tokens SET signed_up_at = $1 \
+    WHERE tenant_id = $2 AND id = $3 AND signed_up_at IS NULL AND expires_at > $1";
+
+pub(super) const INSERT_ORGANIZATION: &str = concat!(
+    "INSERT INTO organizations (",
+    organization!(""),
+    ", tenant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+);
+
+pub(super) const INSERT_USER: &str =
+    concat!("INSERT INTO users (", user!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+
+pub(super) const INSERT_CONTACT: &str = "INSERT INTO contacts \
+    (organization_id, user_id, contact_key, tenant_id, verified_at) VALUES ($1, $2, $3, $4, $5)";
+
+/// Guarded as [`CLAIM_CONTACT`], or unguarded after [`VERIFY_CONTACT`].
+pub(super) const CLAIM_CONTACT: &str = "INSERT INTO contact_claims (tenant_id, contact_key, claimed_at) \
+    VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+pub(super) const VERIFY_CONTACT: &str = "UPDATE contacts SET verified_at = $1 \
+    WHERE organization_id = $2 AND user_id = $3 AND contact_key = $4 AND tenant_id = $5";
+
+macro_rules! insert_credential {
+    () => {
+        concat!(
+            "INSERT INTO credentials (",
+            credential!(""),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+        )
+    };
+}
+
+pub(super) const INSERT_CREDENTIAL: &str = concat!(insert_credential!(), "ON CONFLICT DO NOTHING");
+
+/// The id of a key that is extended stays.
+pub(super) const PUT_SESSION_KEY: &str = concat!(
+    insert_credential!(),
+    "ON CONFLICT (tenant_id, lookup, organization_id) DO UPDATE SET name = excluded.name,",
+    " expiration_seconds = excluded.expiration_seconds, expires_at = excluded.expires_at,",
+    " session_profile_id = excluded.session_profile_id, created_at = excluded.created_at,",
+    " updated_at = excluded.updated_at",
+    " WHERE credentials.user_id = excluded.user_id AND credentials.kind = excluded.kind"
+);
+
+pub(super) const DELETE_CREDENTIALS_OF_TYPE: &str = "DELETE FROM credentials \
+    WHERE organization_id = $1 AND user_id = $2 AND kind = $3 AND lookup <> $4";
+
+/// `$3` the key that stays, `$4` now, `$5` since when expired keys count again, `$6` how many stay. Both dialects want a
+/// limit before an offset.
+pub(super) const TRIM_EXPIRING_KEYS: &str = "DELETE FROM credentials \
+    WHERE organization_id = $1 AND user_id = $2 AND lookup <> $3 AND id IN (SELECT id FROM credentials \
+    WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NOT NULL AND (expires_at > $4 OR expires_at <= $5) \
+    ORDER BY CASE WHEN lookup = $3 THEN 0 WHEN expires_at > $4 THEN 1 ELSE 2 END, created_at DESC, id DESC \
+    LIMIT 9223372036854775807 OFFSET $6)";
+
+pub(super) const DELETE_CREDENTIAL: &str =
+    "DELETE FROM credentials WHERE organization_id = $1 AND user_id = $2 AND id = $3";
+
+pub(super) const TOUCH_USER: &str = "UPDATE users SET version = version + 1, updated_at = $1 \
+    WHERE organization_id = $2 AND id = $3 AND version = $4";
+
+pub(super) const DELETE_USER: &str = "DELETE FROM users WHERE organization_id = $1 AND id = $2";
+
+pub(super) const DELETE_CREDENTIALS_OF_USER: &str =
+    "DELETE FROM credentials WHERE organization_id = $1 AND user_id = $2";
+
+/// Before [`DELETE_CONTACTS_OF_USER`]: a claim goes with the last user that proved the contact.
+pub(super) const RELEASE_CLAIMS_OF_USER: &str = "DELETE FROM contact_claims \
+    WHERE (tenant_id, contact_key) IN (SELECT c.tenant_id, c.contact_key FROM contacts c \
+    WHERE c.organization_id = $1 AND c.user_id = $2 AND c.verified_at IS NOT NULL AND NOT EXISTS \
+    (SELECT 1 FROM contacts o WHERE o.tenant_id = c.tenant_id AND o.contact_key = c.contact_key \
+    AND o.verified_at IS NOT NULL AND o.user_id <> c.user_id))";
+
+pub(super) const DELETE_CONTACTS_OF_USER: &str =
+    "DELETE FROM contacts WHERE organization_id = $1 AND user_id = $2";
+
+pub(super) const SET_FEATURES: &str = "UPDATE organizations SET features = $1, version = version + 1, \
+    updated_at = $2 WHERE id = $3 AND version = $4";
+
+pub(super) const SET_SUSPENDED: &str = "UPDATE organizations SET suspended_at = $1, version = version + 1, \
+    updated_at = $2 WHERE id = $3 AND parent_id IS NULL";
+
+pub(super) const INSERT_PROXY_CONFIG: &str = concat!(
+    "INSERT INTO proxy_configs (",
+    proxy_config!(""),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    " ON CONFLICT DO NOTHING"
+);
+
+pub(super) const UPDATE_PROXY_CONFIG: &str = "UPDATE proxy_configs SET settings = $1, version = version + 1, \
+    updated_at = $2 WHERE organization_id = $3 AND version = $4";
+
+pub(super) const DELETE_PROXY_CONFIG: &str = "DELETE FROM proxy_configs WHERE organization_id = $1";
+
+pub(super) const INSERT_TEMPLATE: &str =
+    concat!("INSERT INTO templates (", template!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7)");
+
+pub(super) const DELETE_TEMPLATE: &str = "DELETE FROM templates WHERE organization_id = $1 AND id = $2";
