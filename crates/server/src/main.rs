@@ -1,2 +1,75 @@
 //! The `vestibule` program.
-fn main() {}
+
+mod admin;
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod dev;
+mod files;
+mod installation;
+mod key_commands;
+mod keys;
+mod lifecycle;
+mod logging;
+mod metrics;
+mod purge;
+mod request;
+mod serve;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: Command) -> Result<ExitCode> {
+    // Worker threads: as many as the machine has processors for this process.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(run(command))
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Dev(arguments) => dev::run(&arguments).await?,
+        Command::Serve(arguments) => serve::run(&arguments.config).await?,
+        Command::Init(arguments) => init(&arguments.out)?,
+        Command::Keys(command) => key_commands::run(command).await?,
+        Command::Config(cli::Config::Check { config }) => serve::check(&config)?,
+        Command::Request(arguments) => return request::run(&arguments).await,
+        Command::Org(command) => admin::org(command).await?,
+        Command::Template(command) => admin::template(command).await?,
+        Command::Contact(command) => admin::contact(command).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn init(path: &Path) -> Result<()> {
+    files::write_new(path, config::EXAMPLE)?;
+    let (file, keys) = (path.display(), path.with_file_name("keys.json"));
+    println!(
+        "Wrote {file}. Next:\n\
+         \x20 1. Edit it: at least [email] or [sms]. docs/configuration.md explains every setting.\n\
+         \x20 2. vestibule keys generate --out {keys}\n\
+         \x20    and keep a copy of that file in a safe place: without it the database is of no use.\n\
+         \x20 3. vestibule config check --config {file}\n\
+         \x20 4. vestibule serve --config {file}\n\
+         \x20 5. vestibule org create --config {file} --name \"My app\"",
+        keys = keys.display()
+    );
+    Ok(())
+}

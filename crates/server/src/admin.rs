@@ -1,0 +1,167 @@
+//! Administration from the command line: through the running server's socket, else on the store itself.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+use tokio::net::UnixListener;
+use vestibule_delivery::template;
+use vestibule_http::admin::{self, AdminAnswer, AdminCommand, AdminError};
+use vestibule_wire::{OrganizationId, OtpType, TemplateId};
+
+use crate::cli::{Contact, ContactKind, Installation, Org, Template};
+use crate::files;
+use crate::installation::{Opened, Place};
+
+/// The socket of a running server, in its data directory.
+const SOCKET: &str = "admin.sock";
+
+/// Binds the socket for its owner alone. The data directory is locked, so one that is there already was left behind.
+pub fn bind(data_dir: &Path) -> Result<UnixListener> {
+    let path = data_dir.join(SOCKET);
+    remove(&path)?;
+    // Between binding and narrowing the mode, the socket stands where nobody else can reach it.
+    let hidden = data_dir.join("admin.new");
+    files::private_directory(&hidden)?;
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o700))?;
+    let inside = hidden.join("s");
+    remove(&inside)?;
+    let listener = StdUnixListener::bind(&inside).with_context(|| {
+        format!(
+            "cannot make the socket {}; if its path is over 90 bytes, start the server from a directory nearer to it",
+            inside.display()
+        )
+    })?;
+    let placed = fs::set_permissions(&inside, fs::Permissions::from_mode(0o600))
+        .and_then(|()| fs::rename(&inside, &path))
+        .and_then(|()| fs::remove_dir(&hidden))
+        .and_then(|()| listener.set_nonblocking(true))
+        .and_then(|()| UnixListener::from_std(listener));
+    placed.with_context(|| format!("cannot make the socket {}", path.display()))
+}
+
+/// Removes the socket when the server stops.
+pub fn unbind(data_dir: &Path) {
+    if let Err(error) = remove(&data_dir.join(SOCKET)) {
+        tracing::warn!(%error, "the socket is left behind; the next start removes it");
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs `vestibule org ...`.
+pub async fn org(command: Org) -> Result<()> {
+    let (place, command) = match command {
+        Org::Create { place, name, api_public_key, auth_proxy } => {
+            (place, AdminCommand::OrgCreate { name, api_public_key, auth_proxy })
+        }
+        Org::List { place } => (place, AdminCommand::OrgList {}),
+        Org::Suspend { place, organization_id } => {
+            (place, AdminCommand::OrgSuspend { organization: organization(&organization_id)? })
+        }
+        Org::Resume { place, organization_id } => {
+            (place, AdminCommand::OrgResume { organization: organization(&organization_id)? })
+        }
+    };
+    run(&place, command).await
+}
+
+/// Runs `vestibule template ...`.
+pub async fn template(command: Template) -> Result<()> {
+    let (place, command) = match command {
+        Template::Add { place, organization: id, name, subject, html, text } => {
+            let html = read(&html)?;
+            let text = text.as_deref().map(read).transpose()?;
+            template::check(&subject, &html, text.as_deref()).context("the template is not valid")?;
+            (place, AdminCommand::TemplateAdd { organization: organization(&id)?, name, subject, html, text })
+        }
+        Template::List { place, organization: id } => {
+            (place, AdminCommand::TemplateList { organization: organization(&id)? })
+        }
+        Template::Show { place, organization: id, template_id } => (
+            place,
+            AdminCommand::TemplateShow {
+                organization: organization(&id)?,
+                template: template_of(&template_id)?,
+            },
+        ),
+        Template::Remove { place, organization: id, template_id } => (
+            place,
+            AdminCommand::TemplateRemove {
+                organization: organization(&id)?,
+                template: template_of(&template_id)?,
+            },
+        ),
+    };
+    run(&place, command).await
+}
+
+/// Runs `vestibule contact ...`.
+pub async fn contact(command: Contact) -> Result<()> {
+    let Contact::Reset { place, organization: id, kind, contact } = command;
+    let kind = match kind {
+        ContactKind::Email => OtpType::Email,
+        ContactKind::Sms => OtpType::Sms,
+    };
+    run(&place, AdminCommand::ContactReset { organization: organization(&id)?, kind, contact }).await
+}
+
+fn organization(text: &str) -> Result<OrganizationId> {
+    text.parse().map_err(|_| anyhow!("{text:?} is no organization id; `vestibule org list` shows the ids"))
+}
+
+fn template_of(text: &str) -> Result<TemplateId> {
+    text.parse().map_err(|_| anyhow!("{text:?} is no template id; `vestibule template list` shows the ids"))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+async fn run(installation: &Installation, command: AdminCommand) -> Result<()> {
+    let place = Place::find(installation)?;
+    let answer = match admin::call(&place.data_dir.join(SOCKET), &command).await {
+        Ok(answer) => answer,
+        Err(AdminError::Unreachable { .. }) => offline(&place, command).await?,
+        Err(AdminError::Refused(message)) => bail!(message),
+        Err(AdminError::Broken(cause)) => {
+            bail!(
+                "the server broke off its answer ({cause}); look with `list` whether the command was carried out"
+            )
+        }
+    };
+    print(&answer)
+}
+
+async fn offline(place: &Place, command: AdminCommand) -> Result<AdminAnswer> {
+    let opened = Opened::existing(place).await?;
+    let answer = admin::execute(&opened.engine, command).await;
+    opened.close().await;
+    answer.map_err(|refusal| anyhow!(refusal))
+}
+
+/// Prints what an answer holds as JSON: an object, a list, or nothing.
+fn print(answer: &AdminAnswer) -> Result<()> {
+    let mut json = serde_json::to_value(answer)?;
+    let members = json.as_object_mut().context("an answer is an object")?;
+    members.remove("answer");
+    let shown = match answer {
+        AdminAnswer::Done {} => return Ok(()),
+        AdminAnswer::Created { .. } => json,
+        AdminAnswer::Organizations { .. } => members.remove("organizations").unwrap_or(Value::Null),
+        AdminAnswer::Templates { .. } => members.remove("templates").unwrap_or(Value::Null),
+    };
+    println!("{shown:#}");
+    Ok(())
+}

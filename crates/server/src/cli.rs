@@ -1,0 +1,348 @@
+//! The command line. One definition feeds the parser and every help text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where `dev` keeps its data, and where the other commands look for it.
+pub const DEV_DATA_DIR: &str = "vestibule-data";
+
+/// A self-hosted server that logs users in with one-time codes, compatible with Turnkey's public API and auth proxy.
+///
+/// Start with `vestibule dev`: it needs no configuration, shows the codes it sends in a web page and is meant for one machine. For
+/// production, `vestibule init` writes a configuration and says what comes next.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Dev(Dev),
+    Serve(Serve),
+    Init(Init),
+    /// Make, show and accept the server's own keys.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Work with the configuration file.
+    #[command(subcommand)]
+    Config(Config),
+    Request(Request),
+    /// Manage parent organizations: the tenants of this server.
+    #[command(subcommand)]
+    Org(Org),
+    /// Manage the message templates of an organization.
+    #[command(subcommand)]
+    Template(Template),
+    /// Help somebody who can no longer be sent codes.
+    #[command(subcommand)]
+    Contact(Contact),
+}
+
+/// Run a server for development, ready to use.
+///
+/// On its first start it makes an organization with one API user, an auth proxy configuration that accepts every origin, and keys; it
+/// writes what a client needs to DIR/dev.env. Codes are not sent: they appear in the web page at the server's URL and
+/// at /dev/messages. Prints a line that starts with `ready` and the URL once it accepts connections.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Where the database, the keys and dev.env are kept; made when absent.
+    #[arg(long, value_name = "DIR", default_value = DEV_DATA_DIR)]
+    pub data_dir: PathBuf,
+
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7007")]
+    pub listen: SocketAddr,
+
+    /// Serve Prometheus metrics at http://ADDR/metrics.
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// Allow an address that other machines can reach. Needs --expose-codes as well.
+    #[arg(long)]
+    pub allow_remote: bool,
+
+    /// Accept that everybody who reaches that address can read every code and log in as anybody.
+    #[arg(long)]
+    pub expose_codes: bool,
+}
+
+/// Run a server for production.
+///
+/// Everything it needs stands in the configuration file; see docs/configuration.md, or `vestibule init`. It makes no keys and refuses
+/// keys that its database does not know. SIGTERM and SIGINT end it gracefully; a second one ends it at once.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Write a commented configuration file and say what comes next.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The file to write; an existing one is left alone.
+    #[arg(long, value_name = "FILE", default_value = "vestibule.toml")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a new key set and write it to a file that only its owner can read.
+    Generate {
+        /// The file to write; an existing one is left alone.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Print the public keys, as the server publishes them at /.well-known/vestibule/keys, and the key set's fingerprint.
+    Show {
+        #[command(flatten)]
+        keys: KeySource,
+    },
+    /// Let the database know that the key set was changed on purpose.
+    ///
+    /// Run it with the server stopped, after a key was added, replaced or removed. It refuses a set that lacks a sealing key
+    /// under which stored values may be sealed.
+    Accept {
+        #[command(flatten)]
+        place: Installation,
+
+        /// Accept also the loss of everything that is sealed under keys that are gone.
+        #[arg(long)]
+        forget_sealed: bool,
+    },
+}
+
+/// Where keys are read from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct KeySource {
+    /// A key file.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// The keys that this configuration file names.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The keys of this development data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Read a configuration file, its keys and its secrets, and say whether `serve` would take them.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// Which installation a command works on. A running server is asked through DIR/admin.sock; without one, the store
+/// is opened directly.
+#[derive(Debug, Clone, Args)]
+#[group(multiple = false)]
+pub struct Installation {
+    /// The data directory of a development server.
+    #[arg(long, value_name = "DIR", default_value = DEV_DATA_DIR)]
+    pub data_dir: PathBuf,
+
+    /// The configuration file of a production server.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Stamp a request with an API key and send it.
+///
+/// The answer is printed as JSON; the exit status is 1 when the server refused. For a submit path, members that are absent from the
+/// body are filled in: `type` (the newest version), `timestampMs` and `organizationId`. For a query, `organizationId`. Auth
+/// proxy paths (/v1/...) get the header X-Auth-Proxy-Config-Id instead of a stamp.
+///
+/// Settings come from the flags, else from the environment, else from the file of --env-file (vestibule-data/dev.env, when that exists):
+/// VESTIBULE_URL, VESTIBULE_ORGANIZATION_ID, VESTIBULE_API_PUBLIC_KEY, VESTIBULE_API_PRIVATE_KEY, VESTIBULE_AUTH_PROXY_CONFIG_ID.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: vestibule request --path /public/v1/query/whoami")]
+pub struct Request {
+    /// The server, for example http://127.0.0.1:7007.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+
+    /// The path, for example /public/v1/query/whoami.
+    #[arg(long, value_name = "PATH")]
+    pub path: String,
+
+    /// JSON, @FILE for a file, or - for standard input.
+    #[arg(long, value_name = "BODY", default_value = "{}")]
+    pub body: String,
+
+    /// A file of NAME=VALUE lines, such as the dev.env of a development server.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+
+    /// Send the body exactly as given.
+    #[arg(long)]
+    pub raw: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Org {
+    /// Make a parent organization with one root API user.
+    ///
+    /// Prints its ids and, once and never again, the private key of the user, unless --api-public-key names a key made elsewhere.
+    Create {
+        #[command(flatten)]
+        place: Installation,
+
+        /// Its name, as messages show it.
+        #[arg(long)]
+        name: String,
+
+        /// The root user's P-256 public key, compressed hex (66 characters). Absent: a key pair is made.
+        #[arg(long, value_name = "HEX")]
+        api_public_key: Option<String>,
+
+        /// Give it an auth proxy with default settings. With a key made elsewhere, submit enable_auth_proxy instead.
+        #[arg(long, conflicts_with = "api_public_key")]
+        auth_proxy: bool,
+    },
+    /// List the parent organizations, newest first.
+    List {
+        #[command(flatten)]
+        place: Installation,
+    },
+    /// Refuse every request that concerns this organization or its sub-organizations.
+    Suspend {
+        #[command(flatten)]
+        place: Installation,
+
+        /// Its id.
+        organization_id: String,
+    },
+    /// Undo `suspend`.
+    Resume {
+        #[command(flatten)]
+        place: Installation,
+
+        /// Its id.
+        organization_id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Template {
+    /// Store a message template. Without a template id, messages use the newest one.
+    ///
+    /// Subject and bodies may use {{ .OtpCode }} and {{ index .TemplateVariables "name" }}; values are escaped in HTML.
+    Add {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The parent organization.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+
+        /// A label.
+        #[arg(long)]
+        name: String,
+
+        /// The subject line.
+        #[arg(long)]
+        subject: String,
+
+        /// A file with the HTML body.
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+
+        /// A file with the text body.
+        #[arg(long, value_name = "FILE")]
+        text: Option<PathBuf>,
+    },
+    /// List the templates of an organization, newest first.
+    List {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The parent organization.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+    },
+    /// Print a template.
+    Show {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The parent organization.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+
+        /// Its id.
+        template_id: String,
+    },
+    /// Remove a template.
+    Remove {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The parent organization.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+
+        /// Its id.
+        template_id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Contact {
+    /// Forget the wrong guesses counted against a contact, so that it is sent codes again.
+    Reset {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The parent organization.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+
+        /// What kind of contact it is.
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: ContactKind,
+
+        /// The e-mail address or phone number.
+        contact: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ContactKind {
+    Email,
+    Sms,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together_and_everything_has_a_help_text() {
+        let mut root = super::Cli::command();
+        root.build();
+        let mut commands = vec![root];
+        while let Some(command) = commands.pop() {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} of {} has no help",
+                    argument.get_id(),
+                    command.get_name()
+                );
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

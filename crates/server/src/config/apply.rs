@@ -1,0 +1,163 @@
+//! From settings to the parts of the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use vestibule_delivery::MessageSettings;
+use vestibule_delivery::channel::{
+    Channel, SmsWebhookChannel, SmtpChannel, SmtpCredentials, SmtpSecurity, SmtpSettings, WebhookSecret,
+};
+use vestibule_delivery::worker::{Channels, WorkerSettings};
+use vestibule_engine::Settings;
+use vestibule_engine::store::Retention;
+use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
+
+use super::{Config, Email, MailTls, Sms};
+
+/// Stands for the sender where no mail is sent at all.
+const NO_SENDER: &str = "nobody@localhost";
+
+const SECOND_MS: i64 = 1000;
+const HOUR_MS: i64 = 3600 * SECOND_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+impl Config {
+    /// What the engine needs to know.
+    pub fn engine_settings(&self) -> Settings {
+        Settings {
+            liveness_past_ms: i64::from(self.activities.accept_past_seconds) * SECOND_MS,
+            liveness_future_ms: i64::from(self.activities.accept_future_seconds) * SECOND_MS,
+            max_session_s: self.sessions.max_lifetime_seconds,
+            sandbox: false,
+            development: false,
+            email_enabled: self.email.is_some(),
+            sms_enabled: self.sms.is_some(),
+            account_requires_token: self.accounts.lookup_requires_token,
+        }
+    }
+
+    /// What connections may cost.
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            max_connections: self.http.max_connections as usize,
+            header_read_timeout: seconds(self.http.header_timeout_seconds),
+            drain_timeout: seconds(self.server.shutdown_seconds),
+            ..ConnectionLimits::default()
+        }
+    }
+
+    /// What requests may cost.
+    pub fn request_limits(&self) -> RequestLimits {
+        RequestLimits {
+            body_timeout: seconds(self.http.body_timeout_seconds),
+            request_timeout: seconds(self.http.request_timeout_seconds),
+            addresses: AddressLimits {
+                enabled: self.address_limit.enabled,
+                rate: f64::from(self.address_limit.requests_per_minute) / 60.0,
+                burst: self.address_limit.burst,
+                trusted_proxies: self.http.trusted_proxies.iter().map(|network| network.0).collect(),
+            },
+        }
+    }
+
+    /// Limits of the worker that sends messages.
+    pub fn worker_settings(&self) -> WorkerSettings {
+        WorkerSettings {
+            max_in_flight: self.delivery.concurrency,
+            send_timeout: seconds(self.delivery.send_timeout_seconds),
+            lease: seconds(self.delivery.lease_seconds),
+            ..WorkerSettings::default()
+        }
+    }
+
+    /// Sets up the channels. Reads their secrets; connects to nothing.
+    pub fn channels(&self) -> Result<Channels> {
+        let email = self.email.as_ref().map(|email| self.email_channel(email)).transpose()?;
+        let sms = self.sms.as_ref().map(|sms| self.sms_channel(sms)).transpose()?;
+        Ok(Channels { email, sms })
+    }
+
+    /// Who messages come from.
+    pub fn message_settings(&self) -> Result<MessageSettings> {
+        let mut settings = match &self.email {
+            Some(email) => {
+                let settings = MessageSettings::new(&email.from).context("`email.from` does not work")?;
+                settings.with_from_name(&email.from_name).context("`email.from_name` does not work")?
+            }
+            None => MessageSettings::new(NO_SENDER).expect("the address is valid"),
+        };
+        if let Some(email) = &self.email {
+            settings = settings
+                .with_allowed_sender_domains(&email.allowed_sender_domains)
+                .context("`email.allowed_sender_domains` does not work")?;
+            if let Some(reply_to) = &email.reply_to {
+                settings = settings.with_reply_to(reply_to).context("`email.reply_to` does not work")?;
+            }
+        }
+        match self.sms.as_ref().and_then(|sms| sms.origin.as_deref()) {
+            Some(origin) => settings.with_sms_origin(origin).context("`sms.origin` does not work"),
+            None => Ok(settings),
+        }
+    }
+
+    fn email_channel(&self, email: &Email) -> Result<Arc<dyn Channel>> {
+        let credentials = match (&email.username, self.email_password()?) {
+            (Some(username), Some(password)) => {
+                Some(SmtpCredentials { username: username.clone(), password })
+            }
+            // The one without the other was refused when the file was read.
+            _ => None,
+        };
+        let trusted_pem = match &email.ca_file {
+            Some(path) => {
+                let read = std::fs::read(path);
+                Some(read.with_context(|| format!("`email.ca_file`: cannot read {}", path.display()))?)
+            }
+            None => None,
+        };
+        let channel = SmtpChannel::new(&SmtpSettings {
+            host: email.host.clone(),
+            port: email.port,
+            security: match email.tls {
+                MailTls::Starttls => SmtpSecurity::StartTls,
+                MailTls::Tls => SmtpSecurity::Tls,
+                MailTls::None => SmtpSecurity::None,
+            },
+            credentials,
+            trusted_pem,
+            hello_name: email.hello_name.clone(),
+            timeout: seconds(email.timeout_seconds),
+            pool_size: email.connections,
+        });
+        Ok(Arc::new(channel.context("[email] does not work")?))
+    }
+
+    fn sms_channel(&self, sms: &Sms) -> Result<Arc<dyn Channel>> {
+        let secret = self.webhook_secret()?.context("the SMS webhook has no secret")?;
+        let secret = WebhookSecret::parse(secret.expose()).context("[sms] does not work")?;
+        let channel = SmsWebhookChannel::new(&sms.webhook_url, secret, seconds(sms.timeout_seconds));
+        Ok(Arc::new(channel.context("`sms.webhook_url` does not work")?))
+    }
+}
+
+impl super::Retention {
+    /// How long finished things are kept.
+    pub fn rules(&self) -> Retention {
+        Retention {
+            activities_ms: i64::from(self.activities_days) * DAY_MS,
+            expired_credentials_ms: i64::from(self.expired_credentials_hours) * HOUR_MS,
+            idle_limits_ms: i64::from(self.idle_limits_days) * DAY_MS,
+            batch: self.purge_batch,
+        }
+    }
+
+    /// How often to look for what is over.
+    pub fn interval(&self) -> Duration {
+        seconds(self.purge_every_seconds)
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}

@@ -1,0 +1,196 @@
+//! Reading and checking a configuration file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use vestibule_crypto::secret::Secret;
+
+use super::Config;
+use crate::files;
+use crate::keys::{KEYS_VARIABLE, KeyLocation};
+
+/// Holds the password of the mail server; stands in for `email.password_file`.
+pub const PASSWORD_VARIABLE: &str = "VESTIBULE_EMAIL_PASSWORD";
+
+/// Holds the secret of the SMS webhook; stands in for `sms.webhook_secret_file`.
+pub const WEBHOOK_SECRET_VARIABLE: &str = "VESTIBULE_SMS_WEBHOOK_SECRET";
+
+/// Reads a configuration file and checks everything that can be checked without opening another file. Relative paths
+/// in it start from its directory.
+pub fn load(path: &Path) -> Result<Config> {
+    let text = fs::read_to_string(path).with_context(|| {
+        format!("cannot read the configuration {0}; `vestibule init --out {0}` writes one", path.display())
+    })?;
+    let mut config =
+        parse(&text).with_context(|| format!("{} is not a valid configuration", path.display()))?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    for relative in config.paths() {
+        *relative = base.join(&relative);
+    }
+    let problems = config.problems();
+    if !problems.is_empty() {
+        bail!("{} is not a valid configuration: {}", path.display(), problems.join("; "));
+    }
+    Ok(config)
+}
+
+/// Reads the text of a configuration file. The error names the key and the line, and shows no value of the file.
+pub(super) fn parse(text: &str) -> Result<Config> {
+    let located = |error: &toml::de::Error| match error.span() {
+        Some(span) => format!("line {}: ", text[..span.start].matches('\n').count() + 1),
+        None => String::new(),
+    };
+    let deserializer = toml::Deserializer::parse(text)
+        .map_err(|error| anyhow!("{}this is not TOML: {}", located(&error), error.message()))?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner());
+        let advice = if inner.message().starts_with("unknown field") {
+            "; remove or rename it (docs/configuration.md has every setting; secrets are given by a file or the environment)"
+        } else if inner.message().starts_with("missing field") {
+            "; add it (docs/configuration.md says what it means)"
+        } else {
+            ""
+        };
+        anyhow!("{}`{path}`: {}{advice}", located(inner), inner.message())
+    })
+}
+
+impl Config {
+    /// Where the keys are: the file, unless the environment holds them.
+    pub fn keys(&self) -> Result<KeyLocation> {
+        match (environment(KEYS_VARIABLE), &self.keys.file) {
+            (Some(_), Some(_)) => {
+                bail!(
+                    "both `keys.file` and {KEYS_VARIABLE} are set; remove one, so that it is clear which keys count"
+                )
+            }
+            (Some(document), None) => Ok(KeyLocation::Environment(document)),
+            (None, Some(path)) => Ok(KeyLocation::File(path.clone())),
+            (None, None) => bail!(
+                "the server has no keys: run `vestibule keys generate --out keys.json` once, keep a copy of that file in a safe \
+                 place, and set `keys.file` to it (or {KEYS_VARIABLE} to its content)"
+            ),
+        }
+    }
+
+    /// The password of the mail server, when one is set.
+    pub fn email_password(&self) -> Result<Option<Secret<String>>> {
+        let file = self.email.as_ref().and_then(|email| email.password_file.as_deref());
+        secret("email.password_file", file, PASSWORD_VARIABLE)
+    }
+
+    /// The secret of the SMS webhook, when one is set.
+    pub fn webhook_secret(&self) -> Result<Option<Secret<String>>> {
+        let file = self.sms.as_ref().and_then(|sms| sms.webhook_secret_file.as_deref());
+        secret("sms.webhook_secret_file", file, WEBHOOK_SECRET_VARIABLE)
+    }
+
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let Self { server, keys, email, sms, .. } = self;
+        let email = email.iter_mut().flat_map(|email| [email.password_file.as_mut(), email.ca_file.as_mut()]);
+        let sms = sms.iter_mut().map(|sms| sms.webhook_secret_file.as_mut());
+        let files = std::iter::once(keys.file.as_mut()).chain(email).chain(sms);
+        std::iter::once(&mut server.data_dir).chain(files.flatten())
+    }
+
+    /// Everything wrong with it, each named by its key and with what to do.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut positive = |name: &str, value: u32| {
+            if value == 0 {
+                problems.push(format!("`{name}` must be at least 1"));
+            }
+        };
+        positive("sessions.max_lifetime_seconds", self.sessions.max_lifetime_seconds);
+        positive("activities.accept_past_seconds", self.activities.accept_past_seconds);
+        positive("http.max_connections", self.http.max_connections);
+        positive("http.header_timeout_seconds", self.http.header_timeout_seconds);
+        positive("http.body_timeout_seconds", self.http.body_timeout_seconds);
+        positive("http.request_timeout_seconds", self.http.request_timeout_seconds);
+        positive("address_limit.requests_per_minute", self.address_limit.requests_per_minute);
+        positive("address_limit.burst", self.address_limit.burst);
+        positive("delivery.concurrency", self.delivery.concurrency);
+        positive("delivery.send_timeout_seconds", self.delivery.send_timeout_seconds);
+        positive("retention.purge_every_seconds", self.retention.purge_every_seconds);
+        positive("retention.purge_batch", self.retention.purge_batch);
+        positive("retention.idle_limits_days", self.retention.idle_limits_days);
+        if let Some(email) = &self.email {
+            positive("email.connections", email.connections);
+            positive("email.timeout_seconds", email.timeout_seconds);
+        }
+        if let Some(sms) = &self.sms {
+            positive("sms.timeout_seconds", sms.timeout_seconds);
+        }
+        if self.delivery.lease_seconds <= self.delivery.send_timeout_seconds {
+            problems.push(
+                "`delivery.lease_seconds` must be longer than `delivery.send_timeout_seconds`, or messages are sent twice"
+                    .into(),
+            );
+        }
+        self.retention_problems(&mut problems);
+        self.channel_problems(&mut problems);
+        if self.metrics.listen == Some(self.server.listen) {
+            problems.push(
+                "`metrics.listen` must differ from `server.listen`: metrics are not for the world".into(),
+            );
+        }
+        problems
+    }
+
+    fn retention_problems(&self, problems: &mut Vec<String>) {
+        let window_s =
+            u64::from(self.activities.accept_past_seconds) + u64::from(self.activities.accept_future_seconds);
+        let kept_s = u64::from(self.retention.activities_days) * 24 * 3600;
+        if kept_s < window_s {
+            problems.push(format!(
+                "`retention.activities_days` ({}) is shorter than the {window_s} seconds in which a request may be repeated \
+                 (`activities.accept_past_seconds` + `activities.accept_future_seconds`); a forgotten activity would run twice",
+                self.retention.activities_days
+            ));
+        }
+        if self.retention.expired_credentials_hours < 24 {
+            problems.push(
+                "`retention.expired_credentials_hours` must be at least 24, so that clients are told that a session is over"
+                    .into(),
+            );
+        }
+    }
+
+    fn channel_problems(&self, problems: &mut Vec<String>) {
+        if self.email.is_none() && self.sms.is_none() {
+            problems
+                .push("neither [email] nor [sms] is set, so no code could be sent; add at least one".into());
+        }
+        if let Some(email) = &self.email {
+            let has_password = email.password_file.is_some() || environment(PASSWORD_VARIABLE).is_some();
+            if email.username.is_some() != has_password {
+                problems.push(format!(
+                    "`email.username` and a password (`email.password_file` or {PASSWORD_VARIABLE}) go together; set both or neither"
+                ));
+            }
+        }
+        if let Some(sms) = &self.sms {
+            if sms.webhook_secret_file.is_none() && environment(WEBHOOK_SECRET_VARIABLE).is_none() {
+                problems.push(format!(
+                    "the SMS webhook needs a secret to sign with; set `sms.webhook_secret_file` or {WEBHOOK_SECRET_VARIABLE}"
+                ));
+            }
+        }
+    }
+}
+
+fn secret(key: &str, file: Option<&Path>, variable: &str) -> Result<Option<Secret<String>>> {
+    match (environment(variable), file) {
+        (Some(_), Some(_)) => bail!("both `{key}` and {variable} are set; remove one"),
+        (Some(secret), None) => Ok(Some(secret)),
+        (None, Some(path)) => {
+            files::read_secret(path).map(Some).with_context(|| format!("`{key}` does not work"))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn environment(name: &str) -> Option<Secret<String>> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::new)
+}

@@ -1,0 +1,262 @@
+//! The configuration file of `serve`: every setting, its default, and what makes it valid.
+//!
+//! Promise: an unknown key is an error that names it; no secret stands in the file, so none can be printed from it.
+
+mod apply;
+mod load;
+mod network;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::logging;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::load;
+pub use network::Network;
+
+/// The file `init` writes: every setting with its default, commented.
+pub const EXAMPLE: &str = include_str!("../../../../docs/vestibule.example.toml");
+
+/// The whole file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    #[serde(default)]
+    pub keys: Keys,
+    pub email: Option<Email>,
+    pub sms: Option<Sms>,
+    #[serde(default)]
+    pub sessions: Sessions,
+    #[serde(default)]
+    pub accounts: Accounts,
+    #[serde(default)]
+    pub activities: Activities,
+    #[serde(default)]
+    pub http: Http,
+    #[serde(default)]
+    pub address_limit: AddressLimit,
+    #[serde(default)]
+    pub delivery: Delivery,
+    #[serde(default)]
+    pub retention: Retention,
+    #[serde(default)]
+    pub metrics: Metrics,
+    #[serde(default)]
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    #[serde(default = "default_drain")]
+    pub shutdown_seconds: u32,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7007)
+}
+
+fn default_drain() -> u32 {
+    30
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Email {
+    pub from: String,
+    #[serde(default = "default_from_name")]
+    pub from_name: String,
+    pub reply_to: Option<String>,
+    #[serde(default)]
+    pub allowed_sender_domains: Vec<String>,
+    pub host: String,
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub tls: MailTls,
+    pub username: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub hello_name: Option<String>,
+    #[serde(default = "default_connections")]
+    pub connections: u32,
+    #[serde(default = "default_channel_timeout")]
+    pub timeout_seconds: u32,
+}
+
+fn default_from_name() -> String {
+    "Notifications".to_owned()
+}
+
+fn default_connections() -> u32 {
+    4
+}
+
+fn default_channel_timeout() -> u32 {
+    10
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    /// TLS after STARTTLS, required.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// Plain text; only to this machine.
+    None,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    pub webhook_url: String,
+    pub webhook_secret_file: Option<PathBuf>,
+    pub origin: Option<String>,
+    #[serde(default = "default_channel_timeout")]
+    pub timeout_seconds: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    pub max_lifetime_seconds: u32,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { max_lifetime_seconds: 30 * 24 * 3600 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    pub lookup_requires_token: bool,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { lookup_requires_token: true }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Activities {
+    pub accept_past_seconds: u32,
+    pub accept_future_seconds: u32,
+}
+
+impl Default for Activities {
+    fn default() -> Self {
+        Self { accept_past_seconds: 3600, accept_future_seconds: 300 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    pub trusted_proxies: Vec<Network>,
+    pub max_connections: u32,
+    pub header_timeout_seconds: u32,
+    pub body_timeout_seconds: u32,
+    pub request_timeout_seconds: u32,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            max_connections: 1024,
+            header_timeout_seconds: 10,
+            body_timeout_seconds: 10,
+            request_timeout_seconds: 30,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddressLimit {
+    pub enabled: bool,
+    pub requests_per_minute: u32,
+    pub burst: u32,
+}
+
+impl Default for AddressLimit {
+    fn default() -> Self {
+        Self { enabled: true, requests_per_minute: 600, burst: 100 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    pub concurrency: u32,
+    pub send_timeout_seconds: u32,
+    pub lease_seconds: u32,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { concurrency: 32, send_timeout_seconds: 30, lease_seconds: 60 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    pub activities_days: u32,
+    pub expired_credentials_hours: u32,
+    pub idle_limits_days: u32,
+    pub purge_every_seconds: u32,
+    pub purge_batch: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            activities_days: 90,
+            expired_credentials_hours: 24,
+            idle_limits_days: 30,
+            purge_every_seconds: 300,
+            purge_batch: 500,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub format: logging::Format,
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: logging::Format::Json, filter: "info".to_owned() }
+    }
+}

@@ -1,0 +1,146 @@
+//! `vestibule dev`: a server that is ready to use, for one developer on one machine.
+
+mod surface;
+mod tenant;
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::net::TcpListener;
+use vestibule_crypto::entropy::SystemEntropy;
+use vestibule_delivery::MessageSettings;
+use vestibule_delivery::channel::Inbox;
+use vestibule_delivery::worker::{Channels, WorkerSettings};
+use vestibule_engine::Settings;
+use vestibule_engine::store::Store;
+use vestibule_http::dev::{DevConfig, DevSurface};
+use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
+
+use crate::app::{self, Parts};
+use crate::cli::{DEV_DATA_DIR, Dev};
+use crate::config;
+use crate::installation::{Opened, Place};
+use crate::metrics::Metrics;
+use crate::{keys, lifecycle, logging};
+
+pub use surface::clock_offset_ms;
+use surface::{MovedClock, ShownInbox};
+use tenant::{ENV_FILE, Tenant};
+
+/// Sender of the messages in the inbox.
+const SENDER: &str = "no-reply@vestibule.localhost";
+
+/// How the engine is set in development.
+pub fn settings() -> Settings {
+    Settings {
+        sandbox: true,
+        development: true,
+        email_enabled: true,
+        sms_enabled: true,
+        account_requires_token: false,
+        ..Settings::default()
+    }
+}
+
+/// Runs the command until the server is told to stop.
+pub async fn run(arguments: &Dev) -> Result<()> {
+    check_address(arguments)?;
+    logging::start(logging::Format::Text, "info")?;
+    let shutdown = lifecycle::on_signal()?;
+    let place = Place::of_development(&arguments.data_dir);
+    let opened = Opened::new(&place, || keys::of_development(&place.data_dir, &SystemEntropy)).await?;
+    let tenant = Tenant::of(&*opened.store, &opened.engine, &opened.keys, &SystemEntropy).await?;
+
+    let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another address with --listen, for example --listen 127.0.0.1:0 for a free port",
+            arguments.listen
+        )
+    })?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let url = format!("http://{address}");
+    let metrics = match arguments.metrics_listen {
+        Some(address) => Some(Metrics::start(address).await?),
+        None => None,
+    };
+    tenant.write_env(&place.data_dir, &url, &opened.keys)?;
+    let mut greeting = greeting(&url, arguments, &tenant);
+    if let Some(metrics) = &metrics {
+        writeln!(greeting, "metrics http://{}/metrics", metrics.address()?)?;
+    }
+
+    let inbox = Arc::new(Inbox::new());
+    let store: Arc<dyn Store> = Arc::clone(&opened.store) as _;
+    let defaults = config::Retention::default();
+    let parts = Parts {
+        listener,
+        metrics,
+        connections: ConnectionLimits {
+            drain_timeout: Duration::from_secs(5),
+            ..ConnectionLimits::default()
+        },
+        requests: RequestLimits {
+            addresses: AddressLimits { enabled: false, ..AddressLimits::default() },
+            ..RequestLimits::default()
+        },
+        channels: Channels { email: Some(Arc::clone(&inbox) as _), sms: Some(Arc::clone(&inbox) as _) },
+        messages: MessageSettings::new(SENDER)?,
+        worker: WorkerSettings::default(),
+        retention: defaults.rules(),
+        purge_every: defaults.interval(),
+        dev: Some(DevSurface {
+            inbox: Arc::new(ShownInbox(inbox)),
+            clock: Arc::new(MovedClock::new(Arc::clone(&opened.clock), store)),
+            config: DevConfig {
+                organization_id: tenant.organization_id,
+                auth_proxy_config_id: tenant.auth_proxy_config_id,
+                bundle_signer_public_key: opened.keys.bundle_signer().public_key().to_uncompressed_hex(),
+                session_signer_public_key: opened.keys.session_signer().public_key().to_uncompressed_hex(),
+                url,
+            },
+            listen: address,
+        }),
+    };
+    drop(tenant);
+    app::run(&place.data_dir, opened, parts, shutdown, || print!("{greeting}")).await
+}
+
+/// Codes lie open in development, so other machines are kept out unless somebody says twice that they may come in.
+fn check_address(arguments: &Dev) -> Result<()> {
+    let address: SocketAddr = arguments.listen;
+    if address.ip().is_loopback() || (arguments.allow_remote && arguments.expose_codes) {
+        return Ok(());
+    }
+    bail!(
+        "{address} can be reached from other machines, and `dev` shows every code to everybody who reaches it. Listen on \
+         127.0.0.1, use `vestibule serve` for a real server, or, in a network where you trust everybody, add \
+         --allow-remote --expose-codes"
+    )
+}
+
+/// What is printed once the server accepts connections.
+fn greeting(url: &str, arguments: &Dev, tenant: &Tenant) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "vestibule".into());
+    let env_file = arguments.data_dir.join(ENV_FILE);
+    let env_file = env_file.display();
+    let config_id = tenant.auth_proxy_config_id;
+    let named = match arguments.data_dir.as_os_str() == DEV_DATA_DIR {
+        true => String::new(),
+        false => format!(" --env-file {env_file}"),
+    };
+    format!(
+        "ready {url}\n\
+         \n\
+         Log in and read the codes in your browser:\n\
+         \x20   {url}/\n\
+         Send a code, as a web app would, and read it:\n\
+         \x20   curl -s {url}/v1/otp_init_v2 -H 'X-Auth-Proxy-Config-Id: {config_id}' -d '{{\"otpType\":\"OTP_TYPE_EMAIL\",\"contact\":\"you@example.com\"}}'\n\
+         \x20   curl -s '{url}/dev/messages?to=you@example.com'\n\
+         Send a stamped request, as a backend would:\n\
+         \x20   {program} request{named} --path /public/v1/query/whoami\n\
+         Keys and ids for the SDKs are in {env_file}.\n"
+    )
+}

@@ -1,0 +1,67 @@
+//! `vestibule serve`: a server for production.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+
+use crate::app::{self, Parts};
+use crate::config::{self, Config};
+use crate::installation::{Opened, Place};
+use crate::metrics::Metrics;
+use crate::{lifecycle, logging};
+
+/// Runs the command until the server is told to stop.
+pub async fn run(path: &Path) -> Result<()> {
+    let config = config::load(path)?;
+    logging::start(config.log.format, &config.log.filter)?;
+    let shutdown = lifecycle::on_signal()?;
+    let place = Place::of_config(path, &config)?;
+    // Before anything is opened or bound: what is wrong with the configuration is told first.
+    let (channels, messages) = (config.channels()?, config.message_settings()?);
+    let opened = Opened::new(&place, || place.keys.load()).await?;
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another server running? Change `server.listen`")
+    })?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(Metrics::start(address).await?),
+        None => None,
+    };
+    if let Some(metrics) = &metrics {
+        tracing::info!(address = %metrics.address()?, "metrics are served");
+    }
+    let parts = Parts {
+        listener,
+        metrics,
+        connections: config.connection_limits(),
+        requests: config.request_limits(),
+        channels,
+        messages,
+        worker: config.worker_settings(),
+        retention: config.retention.rules(),
+        purge_every: config.retention.interval(),
+        dev: None,
+    };
+    app::run(&place.data_dir, opened, parts, shutdown, || {
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "accepting requests");
+        println!("ready http://{address}");
+    })
+    .await
+}
+
+/// Runs `vestibule config check`: everything `serve` reads, and nothing it opens or binds.
+pub fn check(path: &Path) -> Result<()> {
+    let config = config::load(path)?;
+    check_parts(&config).with_context(|| format!("{} would not work", path.display()))?;
+    let keys = config.keys()?.load()?;
+    println!("{} is valid. Keys {}.", path.display(), keys.fingerprint());
+    Ok(())
+}
+
+fn check_parts(config: &Config) -> Result<()> {
+    config.channels()?;
+    config.message_settings()?;
+    logging::check(&config.log.filter)
+}
