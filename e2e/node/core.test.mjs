@@ -190,13 +190,13 @@ describe("errors core knows by name", () => {
     await assert.rejects(send(), failsAs("MAX_OTP_INITIATED_ERROR"));
   });
 
-  test("AUTH_METHOD_NOT_ENABLED for a login by OAuth, which this server does not offer", async () => {
+  test("OAUTH_LOGIN_ERROR for a login by OAuth, which this server does not offer", async () => {
     const client = await newClient();
     const publicKey = await client.createApiKeyPair();
-    await assert.rejects(
-      client.loginWithOauth({ oidcToken: "header.payload.signature", publicKey }),
-      failsAs("AUTH_METHOD_NOT_ENABLED"),
-    );
+    await assert.rejects(client.loginWithOauth({ oidcToken: "header.payload.signature", publicKey }), (error) => {
+      assert.match(error.cause.message, /OAuth is not enabled/);
+      return failsAs("OAUTH_LOGIN_ERROR")(error);
+    });
   });
 
   test("a configuration id nobody made", async () => {

@@ -106,6 +106,15 @@ describe("errors core knows by name", () => {
     await assert.rejects(send(), failsAs("MAX_OTP_INITIATED_ERROR"));
   });
 
+  test("AUTH_METHOD_NOT_ENABLED for a login by OAuth, which this server does not offer", async () => {
+    const client = await newClient();
+    const oidcToken = "header.payload.signature";
+    await assert.rejects(
+      client.loginWithOauth({ oidcToken, publicKey: await client.createApiKeyPair() }),
+      failsAs("AUTH_METHOD_NOT_ENABLED"),
+    );
+  });
+
   test("SESSION_EXPIRED once the session key has expired", async () => {
     const own = await startServer();
     try {

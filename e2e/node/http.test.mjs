@@ -299,6 +299,12 @@ test("stamp_login turns a lasting key into a session of the same user", async ()
   assert.equal((await clientOf(session).getWhoami({ organizationId })).userId, userId);
 });
 
+test("a base URL written with a slash at its end works as well", async () => {
+  const root = { publicKey: server.apiPublicKey, privateKey: server.apiPrivateKey };
+  const { organizationId } = server;
+  assert.equal((await clientOf(root, { url: `${server.url}/` }).getWhoami({ organizationId })).userId, server.userId);
+});
+
 test("the activity poller returns at once with a completed activity", async () => {
   const poll = createActivityPoller({ client: backend, requestFn: backend.initOtp });
   const done = await poll(
