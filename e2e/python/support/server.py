@@ -42,13 +42,17 @@ class Server:
         self._data_dir = Path(tempfile.mkdtemp(prefix="vestibule-e2e-"))
         self._log: deque[str] = deque(maxlen=200)
         lines: queue.Queue[Optional[str]] = queue.Queue()
-        self._process = subprocess.Popen(
-            [binary, "dev", "--data-dir", self._data_dir, "--listen", "127.0.0.1:0"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [binary, "dev", "--data-dir", self._data_dir, "--listen", "127.0.0.1:0"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        except OSError:
+            shutil.rmtree(self._data_dir)
+            raise
         self._reader = threading.Thread(target=self._read, args=(lines,), daemon=True)
         self._reader.start()
         try:
