@@ -1,1 +1,248 @@
-//! A whole Vestibule server inside a test.
+//! A whole Vestibule server inside a test: the real HTTP surface, engine and store, with a clock that moves when told,
+//! seeded randomness, and every message captured before it would be sent.
+
+mod client;
+mod clock;
+
+pub use client::{Account, Reply, Verified, client_key};
+pub use clock::ManualClock;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use vestibule_crypto::entropy::SeededEntropy;
+use vestibule_crypto::keyset::KeySet;
+use vestibule_crypto::p256::SigningKey;
+use vestibule_crypto::stamp::ApiStamp;
+use vestibule_engine::model::MessagePayload;
+use vestibule_engine::store::{Outcome, Store};
+use vestibule_engine::{Engine, Entropy, Services, Settings, outbox};
+use vestibule_http::{App, AppState, RequestLimits};
+use vestibule_store::SqliteStore;
+use vestibule_wire::{ActivityType, Contact, OrganizationId, OtpType, UserId};
+
+/// When tests begin: an instant in 2027.
+pub const EPOCH_MS: i64 = 1_800_000_000_000;
+
+/// A running server, without a socket.
+pub struct TestServer {
+    /// Moves when told.
+    pub clock: Arc<ManualClock>,
+    /// The engine, for what has no front door.
+    pub engine: Arc<Engine>,
+    /// The store, for looking behind the scenes.
+    pub store: Arc<dyn Store>,
+    /// The server's keys.
+    pub keys: Arc<KeySet>,
+    /// The randomness of clients in tests.
+    pub entropy: Arc<dyn Entropy>,
+    /// The tenant every test starts with.
+    pub tenant: Tenant,
+    app: App,
+    sent: Mutex<Vec<MessagePayload>>,
+    bodies: AtomicU64,
+    dir: TempDir,
+}
+
+/// A parent organization with its backend's key and auth proxy.
+#[derive(Clone)]
+pub struct Tenant {
+    /// The parent.
+    pub organization_id: OrganizationId,
+    /// Its root user.
+    pub user_id: UserId,
+    /// The root user's API key.
+    pub key: SigningKey,
+    /// What browsers send as `X-Auth-Proxy-Config-Id`.
+    pub proxy_config: String,
+}
+
+impl TestServer {
+    /// A server with the settings of production, except that account look-ups need no token.
+    pub async fn start() -> Self {
+        Self::with(Settings { account_requires_token: false, ..Settings::default() }).await
+    }
+
+    /// A server with these settings.
+    pub async fn with(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let clock = Arc::new(ManualClock::at(EPOCH_MS));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let keys = Arc::new(KeySet::generate(&*entropy));
+        let store = SqliteStore::open(dir.path(), clock.clone()).expect("a new store");
+        let store: Arc<dyn Store> = Arc::new(store);
+        let services = Services {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            keys: keys.clone(),
+        };
+        let engine = Arc::new(Engine::new(services, settings));
+        let app = App::new(AppState {
+            engine: engine.clone(),
+            keys: keys.clone(),
+            store: store.clone(),
+            entropy: entropy.clone(),
+            limits: RequestLimits::default(),
+            dev: None,
+        });
+        let tenant = tenant(&engine, "Acme").await;
+        let client_entropy = Arc::new(SeededEntropy::new(8));
+        Self {
+            clock,
+            engine,
+            store,
+            keys,
+            entropy: client_entropy,
+            tenant,
+            app,
+            sent: Mutex::default(),
+            bodies: AtomicU64::new(0),
+            dir,
+        }
+    }
+
+    /// Where its data lie.
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Another parent organization on the same server.
+    pub async fn another_tenant(&self) -> Tenant {
+        tenant(&self.engine, "Other").await
+    }
+
+    /// Sends a request through the front door.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.into())).expect("a valid request");
+        let response = self.app.handle(None, request).await;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        Reply { status, content_type, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// Posts a body that is stamped with `key`.
+    pub async fn post(&self, key: &SigningKey, path: &str, body: &str) -> Reply {
+        let stamp = ApiStamp::make(key, body.as_bytes());
+        self.send(Method::POST, path, &[("x-stamp", &stamp)], body.to_owned()).await
+    }
+
+    /// The body of an activity, with the clock's timestamp. Every call makes other bytes, and so another activity: the
+    /// server ignores the member that tells them apart.
+    pub fn activity(
+        &self,
+        activity: ActivityType,
+        organization: OrganizationId,
+        parameters: &Value,
+    ) -> String {
+        json!({
+            "type": activity.name(),
+            "timestampMs": self.clock.now().to_string(),
+            "organizationId": organization,
+            "parameters": parameters,
+            "nonce": self.bodies.fetch_add(1, Ordering::Relaxed),
+        })
+        .to_string()
+    }
+
+    /// Submits an activity stamped with `key`.
+    pub async fn submit(
+        &self,
+        key: &SigningKey,
+        activity: ActivityType,
+        organization: OrganizationId,
+        parameters: Value,
+    ) -> Reply {
+        let body = self.activity(activity, organization, &parameters);
+        self.post(key, &format!("/public/v1/submit/{}", activity.path()), &body).await
+    }
+
+    /// Submits an activity of the tenant's backend on the tenant.
+    pub async fn backend(&self, activity: ActivityType, parameters: Value) -> Reply {
+        self.submit(&self.tenant.key, activity, self.tenant.organization_id, parameters).await
+    }
+
+    /// Asks a query stamped with `key`.
+    pub async fn query(
+        &self,
+        key: &SigningKey,
+        name: &str,
+        organization: OrganizationId,
+        mut members: Value,
+    ) -> Reply {
+        members["organizationId"] = json!(organization);
+        self.post(key, &format!("/public/v1/query/{name}"), &members.to_string()).await
+    }
+
+    /// Calls the auth proxy as a browser would.
+    pub async fn proxy(&self, endpoint: &str, body: Value) -> Reply {
+        let headers = [("x-auth-proxy-config-id", self.tenant.proxy_config.as_str())];
+        self.send(Method::POST, &format!("/v1/{endpoint}"), &headers, body.to_string()).await
+    }
+
+    /// All messages to a contact so far, oldest first.
+    pub async fn messages(&self, kind: OtpType, contact: &str) -> Vec<MessagePayload> {
+        self.collect().await;
+        let wanted = Contact::parse(kind, contact).expect("a contact");
+        let sent = self.sent.lock().expect("no test panicked");
+        let to = |m: &&MessagePayload| {
+            Contact::parse(kind, &m.to).is_ok_and(|to| to.normalised() == wanted.normalised())
+        };
+        sent.iter().filter(to).cloned().collect()
+    }
+
+    /// The code last sent to an address.
+    pub async fn code(&self, email: &str) -> String {
+        self.messages(OtpType::Email, email).await.pop().expect("a message was sent").code
+    }
+
+    async fn collect(&self) {
+        let worker = uuid::Uuid::from_u128(1);
+        loop {
+            let claimed = self.store.claim_messages(worker, 100, 60_000).await.expect("the store answers");
+            if claimed.is_empty() {
+                return;
+            }
+            for message in claimed {
+                let payload = outbox::open(&self.keys, &message).expect("sealed by this key set");
+                self.sent.lock().expect("no test panicked").push(payload);
+                let kept = self.store.settle_message(message.id, worker, &Outcome::Sent).await;
+                assert!(kept.expect("the store answers"), "the lease was ours");
+            }
+        }
+    }
+}
+
+async fn tenant(engine: &Engine, name: &str) -> Tenant {
+    let created = engine.create_organization(name, None).await.expect("a tenant");
+    let secret = created.api_private_key.expect("the server made the key");
+    let key = SigningKey::from_hex(secret.expose()).expect("a key");
+    let enabled =
+        engine.submit_with_key(&key, ActivityType::EnableAuthProxy, created.organization_id, json!({})).await;
+    enabled.expect("the auth proxy is enabled");
+    let config = engine.auth_proxy_of(created.organization_id).await.expect("the store answers");
+    Tenant {
+        organization_id: created.organization_id,
+        user_id: created.user_id,
+        key,
+        proxy_config: config.expect("a config").id.to_string(),
+    }
+}

@@ -1,0 +1,241 @@
+//! Limits on sends and failures, and the way through them for a returning user.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use vestibule_testkit::{TestServer, client_key};
+use vestibule_wire::{ActivityType, OtpType};
+
+const TOO_MANY: (u16, &str, &str) =
+    (400, "MAX_OTP_INITIATED", "Max number of OTPs have been initiated please wait and try again");
+
+/// Spends up to three tries of one fresh code, as an attacker would.
+async fn fail_a_code(server: &TestServer, email: &str) -> u16 {
+    let reply = server.backend(ActivityType::InitOtpV2, server.init_email(email)).await;
+    if reply.status != 200 {
+        assert_eq!(reply.refusal(), TOO_MANY);
+        return 0;
+    }
+    let mut spent = 0;
+    for n in 0..3 {
+        let guess = json!({ "otpId": reply.text("otpId"), "otpCode": format!("OOOO{n}") });
+        let refused = server.backend(ActivityType::VerifyOtp, guess).await;
+        assert_eq!(refused.refusal().2, "Invalid OTP code");
+        spent += 1;
+    }
+    spent
+}
+
+#[tokio::test]
+async fn a_contact_gets_three_codes_in_three_minutes_however_they_are_asked_for() {
+    let server = TestServer::start().await;
+    for spelling in ["user@acme.example", " User@Acme.Example", "USER@ACME.EXAMPLE"] {
+        server.backend(ActivityType::InitOtpV3, server.init_email(spelling)).await.text("otpId");
+    }
+    let fourth = server.backend(ActivityType::InitOtpV3, server.init_email("user@acme.example")).await;
+    assert_eq!(fourth.refusal(), TOO_MANY);
+    assert_eq!(
+        fourth.headers.get("retry-after").map(|v| v.as_bytes()),
+        Some(b"300".as_slice()),
+        "codes still live"
+    );
+    let by_proxy = server
+        .proxy("otp_init_v2", json!({ "otpType": "OTP_TYPE_EMAIL", "contact": "user@acme.example" }))
+        .await;
+    assert_eq!(by_proxy.refusal(), TOO_MANY);
+    assert_eq!(server.messages(OtpType::Email, "user@acme.example").await.len(), 3);
+    server.backend(ActivityType::InitOtpV3, server.init_email("other@acme.example")).await.text("otpId");
+}
+
+#[tokio::test]
+async fn fifty_sends_at_once_are_three() {
+    let server = TestServer::start().await;
+    let sends = (0..50).map(|n| {
+        let mut parameters = server.init_email("user@acme.example");
+        parameters["appName"] = json!(format!("App {n}"));
+        server.backend(ActivityType::InitOtpV3, parameters)
+    });
+    let replies = join_all(sends).await;
+    assert_eq!(replies.iter().filter(|r| r.status == 200).count(), 3);
+    assert!(replies.iter().filter(|r| r.status != 200).all(|r| r.refusal() == TOO_MANY));
+    assert_eq!(server.messages(OtpType::Email, "user@acme.example").await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_window_slides_and_used_codes_make_room() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    for _ in 0..3 {
+        server.verify(email).await;
+    }
+    let fourth = server.backend(ActivityType::InitOtpV3, server.init_email(email)).await;
+    assert_eq!(fourth.refusal(), TOO_MANY, "used codes still count as sends");
+    server.clock.advance_s(180);
+    server.verify(email).await;
+}
+
+#[tokio::test]
+async fn an_identifier_gets_three_codes_in_three_minutes_over_all_contacts() {
+    let server = TestServer::start().await;
+    let send = async |email: &str, identifier: &str| {
+        let mut parameters = server.init_email(email);
+        parameters["userIdentifier"] = json!(identifier);
+        server.backend(ActivityType::InitOtpV3, parameters).await
+    };
+    for n in 0..3 {
+        send(&format!("user{n}@acme.example"), "203.0.113.7").await.text("otpId");
+    }
+    assert_eq!(send("user3@acme.example", "203.0.113.7").await.refusal(), TOO_MANY);
+    send("user3@acme.example", "203.0.113.8").await.text("otpId");
+    server.clock.advance_s(180);
+    send("user4@acme.example", "203.0.113.7").await.text("otpId");
+}
+
+#[tokio::test]
+async fn failures_survive_resending_and_a_success_clears_them() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    assert_eq!(fail_a_code(&server, email).await + fail_a_code(&server, email).await, 6);
+    let delayed = server.backend(ActivityType::InitOtpV2, server.init_email(email)).await;
+    assert_eq!(delayed.refusal(), TOO_MANY, "six failures delay the next send");
+    assert_eq!(delayed.headers.get("retry-after").map(|v| v.as_bytes()), Some(b"30".as_slice()));
+    server.clock.advance_s(30);
+    server.verify(email).await;
+    server.clock.advance_s(180);
+    // A clean slate: two more failed codes cost no delay before the sixth failure.
+    assert_eq!(fail_a_code(&server, email).await, 3);
+    server.backend(ActivityType::InitOtpV2, server.init_email(email)).await.text("otpId");
+}
+
+#[tokio::test]
+async fn failures_never_block_the_verification_of_a_live_code() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    let (otp_id, bundle) = server.init(email).await;
+    let code = server.code(email).await;
+    assert_eq!(fail_a_code(&server, email).await + fail_a_code(&server, email).await, 6);
+    let key = client_key(&server);
+    let reply = server.backend(ActivityType::VerifyOtpV2, server.guess(&otp_id, &bundle, &code, &key)).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[tokio::test]
+async fn a_hundred_failures_end_the_codes_until_the_administrator_resets_the_contact() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    let mut failures = 0;
+    while failures < 100 {
+        server.clock.advance_s(3600);
+        failures += fail_a_code(&server, email).await;
+        assert!(failures <= 102);
+    }
+    server.clock.advance_s(30 * 24 * 3600);
+    let refused = server.backend(ActivityType::InitOtpV3, server.init_email(email)).await;
+    assert_eq!(refused.refusal(), TOO_MANY);
+    assert!(refused.headers.get("retry-after").is_none(), "waiting does not help");
+    server
+        .engine
+        .reset_contact(server.tenant.organization_id, OtpType::Email, " User@acme.example")
+        .await
+        .expect("the administrator resets it");
+    server.verify(email).await;
+}
+
+#[tokio::test]
+async fn another_credential_of_the_user_resets_the_contact() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    let (account, session) = server.logged_in(email).await;
+    let durable = client_key(&server);
+    let key = json!({ "apiKeyName": "k", "publicKey": durable.public_key().to_hex(), "curveType": "API_KEY_CURVE_P256" });
+    let parameters = json!({ "userId": account.user_id, "apiKeys": [key] });
+    server
+        .submit(&session, ActivityType::CreateApiKeysV2, account.organization_id, parameters)
+        .await
+        .result();
+    let mut failures = 0;
+    while failures < 100 {
+        server.clock.advance_s(3600);
+        failures += fail_a_code(&server, email).await;
+    }
+    server.clock.advance_s(3600);
+    assert_eq!(server.backend(ActivityType::InitOtpV3, server.init_email(email)).await.refusal(), TOO_MANY);
+    let fresh = client_key(&server);
+    let parameters = json!({ "publicKey": fresh.public_key().to_hex() });
+    server
+        .submit(&durable, ActivityType::StampLogin, account.organization_id, parameters)
+        .await
+        .text("session");
+    server.verify(email).await;
+}
+
+#[tokio::test]
+async fn a_flooded_contact_lets_its_returning_user_in_by_session_key() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    let (account, session) = server.logged_in(email).await;
+    server.clock.advance_s(300);
+    for _ in 0..3 {
+        server.backend(ActivityType::InitOtpV3, server.init_email(email)).await.text("otpId");
+    }
+    assert_eq!(server.backend(ActivityType::InitOtpV3, server.init_email(email)).await.refusal(), TOO_MANY);
+
+    let own = server
+        .submit(&session, ActivityType::InitOtpV3, account.organization_id, server.init_email(email))
+        .await;
+    let (otp_id, bundle) = (own.text("otpId"), own.text("otpEncryptionTargetBundle"));
+    let code = server.code(email).await;
+    let key = client_key(&server);
+    let guess = server.guess(&otp_id, &bundle, &code, &key);
+    let proved = server.submit(&session, ActivityType::VerifyOtpV2, account.organization_id, guess).await;
+    let verified = vestibule_testkit::Verified { token: proved.text("verificationToken"), key };
+    server.login(&account, &verified).await.text("session");
+}
+
+#[tokio::test]
+async fn a_flooded_contact_lets_its_returning_user_in_by_known_identifier() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    let account = server.create_user(email).await;
+    let mut parameters = server.init_email(email);
+    parameters["userIdentifier"] = json!("device-of-the-user");
+    let login = async || {
+        let sent = server.backend(ActivityType::InitOtpV3, parameters.clone()).await;
+        let code = server.code(email).await;
+        let key = client_key(&server);
+        let guess = server.guess(&sent.text("otpId"), &sent.text("otpEncryptionTargetBundle"), &code, &key);
+        let proved = server.backend(ActivityType::VerifyOtpV2, guess).await;
+        let verified = vestibule_testkit::Verified { token: proved.text("verificationToken"), key };
+        server.login(&account, &verified).await.text("session");
+    };
+    login().await;
+    server.clock.advance_s(600);
+    // The flood: sends, wrong guesses, and identifiers that never succeeded.
+    for n in 0..50 {
+        let mut flood = server.init_email(email);
+        flood["userIdentifier"] = json!(format!("bot {n}"));
+        server.backend(ActivityType::InitOtpV3, flood).await;
+        fail_a_code(&server, email).await;
+    }
+    assert_eq!(server.backend(ActivityType::InitOtpV3, server.init_email(email)).await.refusal(), TOO_MANY);
+    login().await;
+}
+
+#[tokio::test]
+async fn sandbox_contacts_take_the_sandbox_code_only_where_switched_on() {
+    let off = TestServer::start().await;
+    let on = TestServer::with(vestibule_engine::Settings { sandbox: true, ..Default::default() }).await;
+    for (server, works) in [(&off, false), (&on, true)] {
+        for (kind, contact) in [("OTP_TYPE_EMAIL", "user@example.com"), ("OTP_TYPE_SMS", "+1 999-999-9999")] {
+            let parameters = json!({
+                "otpType": kind, "contact": contact, "appName": "Acme", "otpLength": 6, "alphanumeric": false,
+            });
+            let otp_id = server.backend(ActivityType::InitOtpV2, parameters).await.text("otpId");
+            let sent = server.messages(kind.parse().expect("a kind"), contact).await;
+            assert_eq!(sent.len(), usize::from(!works));
+            if works {
+                let guess = json!({ "otpId": otp_id, "otpCode": "000000" });
+                server.backend(ActivityType::VerifyOtp, guess).await.text("verificationToken");
+            }
+        }
+    }
+}
