@@ -15,9 +15,9 @@ const LOG_LINES_KEPT = 200;
 /**
  * Starts a server and waits until it accepts connections.
  *
- * The answer carries what `dev.env` says (organizationId, apiPublicKey, ...), the inbox (`message`,
- * `messages`), the clock (`advanceClock`) and `stop`, which ends the process by its id and removes
- * the data directory.
+ * The answer carries what `dev.env` says (organizationId, apiPublicKey, ..., and as it stands: `env`), the inbox
+ * (`message`, `messages`), the clock (`advanceClock`), where it runs (`binary`, `dataDir`) and `stop`, which ends the
+ * process by its id and removes the data directory.
  */
 export async function startServer() {
   const binary = process.env.VESTIBULE_BIN ? path.resolve(process.env.VESTIBULE_BIN) : DEFAULT_BINARY;
@@ -68,7 +68,8 @@ export async function startServer() {
         reject(new Error(`${binary} ended before it was ready (${error ?? signal ?? code})\n${log.join("\n")}`));
       });
     });
-    return server(url, parseEnv(await readFile(path.join(dataDir, "dev.env"), "utf8")), stop, log);
+    const env = parseEnv(await readFile(path.join(dataDir, "dev.env"), "utf8"));
+    return { ...server(url, env, stop, log), env, binary, dataDir };
   } catch (error) {
     await stop();
     throw error;
