@@ -185,7 +185,8 @@ impl Inner {
         let body = body::read(headers, body, self.limits.body_timeout).await?;
         let answered = match route.surface {
             Surface::Submit => public_api::submit(&self.engine, route.name, headers, &body).await,
-            _ => public_api::query(&self.engine, route.name, headers, &body).await,
+            Surface::Query => public_api::query(&self.engine, route.name, headers, &body).await,
+            Surface::Proxy | Surface::Keys | Surface::Health | Surface::Ready => Err(Refusal::UnknownPath),
         };
         if let (Err(refused), Some((book, client))) = (&answered, counted)
             && refusal::mapping(refused).status == StatusCode::UNAUTHORIZED

@@ -189,7 +189,8 @@ impl Dev {
     pub(crate) async fn answer(&self, path: &str, mut head: Parts, body: Body) -> Result<Response, Refusal> {
         self.guard.check(path, &head.headers)?;
         if path != head.uri.path() {
-            head.uri = path.parse::<Uri>().map_err(|_| Refusal::UnknownPath)?;
+            let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            head.uri = format!("{path}{query}").parse::<Uri>().map_err(|_| Refusal::UnknownPath)?;
         }
         let request = Request::from_parts(head, body);
         let mut response =
