@@ -2,6 +2,7 @@
 // clients/turnkey-core-override.mjs makes one client trust this server's key instead.
 import "./support/browser.mjs";
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { after, beforeEach, describe, test } from "node:test";
 import {
   OtpType,
@@ -14,7 +15,7 @@ import {
 import { encryptOtpCodeToBundle, verifyOtpVerificationToken, verifySessionJwtSignature } from "@turnkey/crypto";
 import { trustServerKeys } from "../../clients/turnkey-core-override.mjs";
 import { freshProfile } from "./support/browser.mjs";
-import { CHANNELS, freshEmail } from "./support/contacts.mjs";
+import { CHANNELS, freshEmail, freshPhone } from "./support/contacts.mjs";
 import { startServer } from "./support/server.mjs";
 
 const server = await startServer();
@@ -98,6 +99,40 @@ for (const channel of CHANNELS) {
     assert.equal((await returning.fetchUser()).userId, home.userId);
   });
 }
+
+for (const [what, typed] of [
+  // core decodes tokens with atob, which knows neither "-" nor "_": such a claim must reach it escaped.
+  ["with characters that base64url spells with - and _", `O~~~.???-${randomUUID()}@Example.COM`],
+  ["with letters outside ASCII", `jürgen-${randomUUID()}@bücher.example`],
+]) {
+  test(`an address is taken as people type it: ${what}`, async () => {
+    const actions = [];
+    for (let visit = 0; visit < 2; visit += 1) {
+      freshProfile();
+      const client = await newClient();
+      const attempt = await client.initOtp({ otpType: OtpType.Email, contact: typed });
+      const otpCode = await server.code(typed.trim(), attempt.otpId);
+      const done = await client.completeOtp({ ...attempt, otpCode, contact: typed, otpType: OtpType.Email });
+      const claims = await verifyOtpVerificationToken(done.verificationToken, server.bundleSignerPublicKey);
+      assert.equal(claims.contact, typed.trim());
+      assert.equal((await client.fetchUser()).userEmail, typed.trim());
+      actions.push(done.action);
+    }
+    assert.deepEqual(actions, ["SIGNUP", "LOGIN"]);
+  });
+}
+
+test("a number is taken as people write it", async () => {
+  const number = freshPhone();
+  const written = `${number.slice(0, 2)} (${number.slice(2, 5)}) ${number.slice(5, 8)}-${number.slice(8)}`;
+  const client = await newClient();
+  const attempt = await client.initOtp({ otpType: OtpType.Sms, contact: written });
+  const otpCode = await server.code(number, attempt.otpId);
+  assert.equal((await client.completeOtp({ ...attempt, otpCode, contact: written, otpType: OtpType.Sms })).action, "SIGNUP");
+
+  freshProfile();
+  assert.equal((await complete(await newClient(), CHANNELS[1], number)).action, "LOGIN", "the same number, written otherwise");
+});
 
 test("sign-up carries the names and the key an application asks for", async () => {
   const client = await newClient();

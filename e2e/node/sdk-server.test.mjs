@@ -232,6 +232,29 @@ describe("what the user sees when a code is refused", () => {
   });
 });
 
+test("a sandbox contact takes its fixed code, and gets no message", async () => {
+  for (const [otpType, contact] of [
+    ["OTP_TYPE_EMAIL", "user@example.com"],
+    ["OTP_TYPE_SMS", "+1 999-999-9999"],
+  ]) {
+    const key = newKey();
+    const attempt = await backend.initOtp({ otpType, contact, appName: "Acme", alphanumeric: false, otpLength: 6 });
+    const encryptedOtpBundle = await encryptOtpCodeToBundle(
+      "000000",
+      attempt.otpEncryptionTargetBundle,
+      key.publicKey,
+      server.bundleSignerPublicKey,
+    );
+    const { verificationToken } = await backend.verifyOtp({ otpId: attempt.otpId, encryptedOtpBundle });
+    assert.equal((await verifyOtpVerificationToken(verificationToken, server.bundleSignerPublicKey)).contact, contact);
+  }
+  // By the time a later code has arrived, an earlier message would have too.
+  const contact = freshEmail();
+  const { otpId } = await backend.initOtp({ otpType: "OTP_TYPE_EMAIL", contact, appName: "Acme" });
+  await server.message(contact, otpId);
+  for (const sandbox of ["user@example.com", "+19999999999"]) assert.deepEqual(await server.messages(sandbox), []);
+});
+
 test("a credential bundle of the legacy flow opens, and its key stamps", async () => {
   for (const channel of CHANNELS) {
     const contact = channel.fresh();
