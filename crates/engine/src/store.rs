@@ -225,6 +225,17 @@ pub enum Write {
         /// The attempt that succeeded.
         otp: Option<OtpId>,
     },
+    /// Clears the failures of a contact that this user has proved to be its own; does nothing for any other. No guard.
+    ClearOwnFailures {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// The contact.
+        contact: ContactKey,
+        /// Where the user lives.
+        organization: OrganizationId,
+        /// The user.
+        user: UserId,
+    },
     /// Remembers that an identifier succeeded with a contact; no guard.
     TrustIdentifier {
         /// Tenant.

@@ -35,17 +35,17 @@ pub struct Step<'a> {
     pub expect: Expect,
 }
 
-fn one<'a>(statement: Statement, params: Vec<Value<'a>>) -> Step<'a> {
-    Step { statement, params, expect: Expect::OneRow }
+fn one<'a, const N: usize>(statement: Statement, params: [Value<'a>; N]) -> Step<'a> {
+    Step { statement, params: Vec::from(params), expect: Expect::OneRow }
 }
 
-fn any<'a>(statement: Statement, params: Vec<Value<'a>>) -> Step<'a> {
-    Step { statement, params, expect: Expect::AnyRows }
+fn any<'a, const N: usize>(statement: Statement, params: [Value<'a>; N]) -> Step<'a> {
+    Step { statement, params: Vec::from(params), expect: Expect::AnyRows }
 }
 
-/// `params![a, b]`: a list of values.
+/// `params![a, b]`: an array of values.
 macro_rules! params {
-    ($($value:expr),* $(,)?) => { vec![$($crate::value::Value::from($value)),*] };
+    ($($value:expr),* $(,)?) => { [$($crate::value::Value::from($value)),*] };
 }
 pub(crate) use params;
 
@@ -67,6 +67,7 @@ pub fn name(write: &Write) -> &'static str {
         Write::RetireOtp { .. } => "RetireOtp",
         Write::CountFailure { .. } => "CountFailure",
         Write::ClearFailures { .. } => "ClearFailures",
+        Write::ClearOwnFailures { .. } => "ClearOwnFailures",
         Write::TrustIdentifier { .. } => "TrustIdentifier",
         Write::Enqueue(_) => "Enqueue",
         Write::InsertToken(_) => "InsertToken",
@@ -124,6 +125,10 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
         Write::ClearFailures { tenant, contact, otp } => any(
             S::ClearFailures,
             params![now, otp.as_ref().map(|otp| otp.as_bytes()), tenant.as_bytes(), &contact.0],
+        ),
+        Write::ClearOwnFailures { tenant, contact, organization, user } => any(
+            S::ClearOwnFailures,
+            params![now, tenant.as_bytes(), &contact.0, organization.as_bytes(), user.as_bytes()],
         ),
         Write::TrustIdentifier { tenant, contact, identifier } => {
             any(S::TrustIdentifier, params![tenant.as_bytes(), &contact.0, &identifier.0, now])
@@ -410,7 +415,7 @@ fn insert_user(user: &User) -> Step<'_> {
     )
 }
 
-fn credential_params(credential: &Credential) -> Vec<Value<'_>> {
+fn credential_params(credential: &Credential) -> [Value<'_>; 14] {
     let Credential {
         organization_id,
         tenant_id,

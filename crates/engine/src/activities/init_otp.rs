@@ -13,7 +13,7 @@ use super::{Context, Effect, result};
 use crate::limits;
 use crate::model::{ContactKey, IdentifierKey, MessagePayload, Otp, OutboxMessage};
 use crate::outbox;
-use crate::store::{ChangeSet, IntentKeys, TakeSend, TemplateKey, Write};
+use crate::store::{ChangeSet, ContactHolder, IntentKeys, TakeSend, TemplateKey, Write};
 
 pub(super) fn keys(intent: &InitOtp) -> IntentKeys {
     let contact = ContactKey::of(&intent.contact);
@@ -21,7 +21,7 @@ pub(super) fn keys(intent: &InitOtp) -> IntentKeys {
     IntentKeys {
         contact_limits: Some(contact),
         identifier: intent.user_identifier.as_deref().map(|id| (contact, IdentifierKey::of(id))),
-        contact_in_target: (intent.flavour == OtpFlavour::Auth).then_some(contact),
+        contact_in_target: Some(contact),
         template: email.then(|| intent.options.template_id.map_or(TemplateKey::Latest, TemplateKey::Id)),
         ..Default::default()
     }
@@ -54,7 +54,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
     if identifier.is_some() {
         limits::identifier(&facts.identifier_limits, facts.now)?;
     }
-    let trusted = facts.trusted_identifier || presents_own_key(cx, &intent.contact);
+    let trusted = facts.trusted_identifier || presents_own_key(cx);
     let allowance = limits::send(&facts.contact_limits, facts.now, trusted)?;
 
     let id = OtpId(cx.id());
@@ -145,17 +145,12 @@ fn check_channel(cx: &Context<'_>, intent: &InitOtp) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the caller is the owner of the contact, stamping with a key of its own: it may use the reserve of sends.
-fn presents_own_key(cx: &Context<'_>, contact: &Contact) -> bool {
-    let user = &cx.caller.record.user;
-    let own = match contact.kind() {
-        OtpType::Email => user.email.as_deref(),
-        OtpType::Sms => user.phone.as_deref(),
-    };
-    cx.caller.at_home()
-        && own
-            .and_then(|own| Contact::parse(contact.kind(), own).ok())
-            .is_some_and(|own| own.normalised() == contact.normalised())
+/// Whether the caller has proved the contact before and stamps with a key of its own: it may use the reserve of sends.
+/// A contact that was only claimed at sign-up gives no such right.
+fn presents_own_key(cx: &Context<'_>) -> bool {
+    let caller = cx.caller;
+    let own = |h: &ContactHolder| h.verified && h.user.id == caller.record.user.id;
+    caller.at_home() && cx.facts.contact_in_target.iter().any(own)
 }
 
 /// The hosted service's sandbox (protocol 02 section 2, G-OTP-3).

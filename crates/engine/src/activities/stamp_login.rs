@@ -27,10 +27,11 @@ fn reset_failures(user: &User, changes: &mut ChangeSet) {
     let email = user.email.as_deref().and_then(|text| Contact::email(text).ok());
     let phone = user.phone.as_deref().and_then(|text| Contact::phone(text).ok());
     for contact in email.iter().chain(&phone) {
-        changes.push(Write::ClearFailures {
+        changes.push(Write::ClearOwnFailures {
             tenant: user.tenant_id,
             contact: ContactKey::of(contact),
-            otp: None,
+            organization: user.organization_id,
+            user: user.id,
         });
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn sub_organizations(
             (S::SubsAnyVerifiedAfter, S::SubsAnyVerifiedBefore, None)
         }
     };
-    let mut params = params![parent.as_bytes(), &window.cursor];
+    let mut params = Vec::from(params![parent.as_bytes(), &window.cursor]);
     params.extend(compared);
     params.push(window.limit.into());
     let ids = many(conn, window.choose(after, before), &params, |c| c.uuid().map(OrganizationId))?;

@@ -138,7 +138,7 @@ fn purge_keys(
 ) -> Result<u64, Failure> {
     let mut gone = 0;
     for (tenant, key) in idle {
-        let mut params = params![tenant, key, cutoff];
+        let mut params = Vec::from(params![tenant, key, cutoff]);
         if judges_slots {
             params.push(tx.now.into());
         }

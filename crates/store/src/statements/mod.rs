@@ -102,6 +102,7 @@ statements! {
     RetireOtp "retire_otp" => same(writes::RETIRE_OTP);
     CountFailure "count_failure" => same(writes::COUNT_FAILURE);
     ClearFailures "clear_failures" => same(writes::CLEAR_FAILURES);
+    ClearOwnFailures "clear_own_failures" => same(writes::CLEAR_OWN_FAILURES);
     TrustIdentifier "trust_identifier" => same(writes::TRUST_IDENTIFIER);
     Enqueue "enqueue" => same(writes::ENQUEUE);
     InsertToken "insert_token" => same(writes::INSERT_TOKEN);

@@ -133,6 +133,11 @@ pub(super) const CLEAR_FAILURES: &str = concat!(
     " WHERE tenant_id = $3 AND contact_key = $4"
 );
 
+pub(super) const CLEAR_OWN_FAILURES: &str = "UPDATE contact_limits SET failures = 0, touched_at = $1 \
+    WHERE tenant_id = $2 AND contact_key = $3 AND failures > 0 AND EXISTS (SELECT 1 FROM contacts c \
+    WHERE c.tenant_id = $2 AND c.contact_key = $3 AND c.organization_id = $4 AND c.user_id = $5 \
+    AND c.verified_at IS NOT NULL)";
+
 pub(super) const TRUST_IDENTIFIER: &str = "INSERT INTO trusted_identifiers \
     (tenant_id, contact_key, identifier_key, trusted_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 

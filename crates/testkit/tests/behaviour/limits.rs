@@ -169,6 +169,29 @@ async fn another_credential_of_the_user_resets_the_contact() {
 }
 
 #[tokio::test]
+async fn a_contact_that_was_only_claimed_gives_no_rights_over_it() {
+    let server = TestServer::start().await;
+    let victim = "victim@acme.example";
+    let impostor = client_key(&server);
+    let parameters = json!({
+        "subOrganizationName": "s", "rootQuorumThreshold": 1,
+        "rootUsers": [{ "userName": "impostor", "userEmail": victim, "authenticators": [], "oauthProviders": [],
+            "apiKeys": [{ "apiKeyName": "k", "publicKey": impostor.public_key().to_hex(), "curveType": "API_KEY_CURVE_P256" }] }],
+    });
+    let made = server.backend(ActivityType::CreateSubOrganizationV8, parameters).await;
+    let organization = made.text("subOrganizationId").parse().expect("a UUID");
+    assert_eq!(fail_a_code(&server, victim).await + fail_a_code(&server, victim).await, 6);
+    let session = client_key(&server);
+    let parameters = json!({ "publicKey": session.public_key().to_hex() });
+    server.submit(&impostor, ActivityType::StampLogin, organization, parameters).await.text("session");
+    let by_backend = server.backend(ActivityType::InitOtpV3, server.init_email(victim)).await;
+    assert_eq!(by_backend.refusal(), TOO_MANY, "the failures still count");
+    let by_impostor =
+        server.submit(&session, ActivityType::InitOtpV3, organization, server.init_email(victim)).await;
+    assert_eq!(by_impostor.refusal(), TOO_MANY, "the reserve is not for claimants");
+}
+
+#[tokio::test]
 async fn a_flooded_contact_lets_its_returning_user_in_by_session_key() {
     let server = TestServer::start().await;
     let email = "user@acme.example";
@@ -217,6 +240,7 @@ async fn a_flooded_contact_lets_its_returning_user_in_by_known_identifier() {
         fail_a_code(&server, email).await;
     }
     assert_eq!(server.backend(ActivityType::InitOtpV3, server.init_email(email)).await.refusal(), TOO_MANY);
+    server.clock.advance_ms(1);
     login().await;
 }
 
