@@ -121,7 +121,8 @@ impl Opened {
         if !place.data_dir.join(DATABASE).exists() {
             bail!("there is no database in {} yet; start the server once", place.data_dir.display());
         }
-        Self::new(place, || place.keys.load())
+        let keys = place.keys.load()?;
+        Self::new(place, || Ok(keys))
             .await
             .context("the server does not answer, and its data cannot be opened")
     }

@@ -52,16 +52,22 @@ pub fn on_signal() -> Result<Shutdown> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let (stopper, shutdown) = Stopper::new();
     tokio::spawn(async move {
-        for is_first in [true, false] {
+        let mut next = async || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if is_first {
-                tracing::info!(
-                    "stopping: requests and messages under way are finished; a second signal ends it at once"
-                );
-                stopper.stop();
+        };
+        next().await;
+        let first = Instant::now();
+        tracing::info!(
+            "stopping: requests and messages under way are finished; a second signal ends it at once"
+        );
+        stopper.stop();
+        loop {
+            next().await;
+            if first.elapsed() > ECHO {
+                break;
             }
         }
         tracing::warn!("stopped at once by a second signal");

@@ -101,10 +101,9 @@ fn complete(path: &str, given: &str, organization: Option<&str>, now_ms: i64) ->
         fill("timestampMs", now_ms.to_string().into());
         fill("parameters", Map::new().into());
     }
-    if path.starts_with(SUBMIT) || path.starts_with(QUERY) {
-        if let Some(organization) = organization {
-            fill("organizationId", organization.into());
-        }
+    let is_stamped = path.starts_with(SUBMIT) || path.starts_with(QUERY);
+    if let Some(organization) = organization.filter(|_| is_stamped) {
+        fill("organizationId", organization.into());
     }
     Ok(Value::Object(body).to_string())
 }

@@ -19,7 +19,8 @@ pub async fn run(path: &Path) -> Result<()> {
     let place = Place::of_config(path, &config)?;
     // Before anything is opened or bound: what is wrong with the configuration is told first.
     let (channels, messages) = (config.channels()?, config.message_settings()?);
-    let opened = Opened::new(&place, || place.keys.load()).await?;
+    let keys = place.keys.load()?;
+    let opened = Opened::new(&place, || Ok(keys)).await?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; is another server running? Change `server.listen`")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use vestibule_crypto::secret::Secret;
 
-use super::Config;
+use super::{Config, Sms};
 use crate::files;
 use crate::keys::{KEYS_VARIABLE, KeyLocation};
 
@@ -170,12 +170,12 @@ impl Config {
                 ));
             }
         }
-        if let Some(sms) = &self.sms {
-            if sms.webhook_secret_file.is_none() && environment(WEBHOOK_SECRET_VARIABLE).is_none() {
-                problems.push(format!(
-                    "the SMS webhook needs a secret to sign with; set `sms.webhook_secret_file` or {WEBHOOK_SECRET_VARIABLE}"
-                ));
-            }
+        let lacks_secret =
+            |sms: &Sms| sms.webhook_secret_file.is_none() && environment(WEBHOOK_SECRET_VARIABLE).is_none();
+        if self.sms.as_ref().is_some_and(lacks_secret) {
+            problems.push(format!(
+                "the SMS webhook needs a secret to sign with; set `sms.webhook_secret_file` or {WEBHOOK_SECRET_VARIABLE}"
+            ));
         }
     }
 }

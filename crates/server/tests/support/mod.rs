@@ -1,6 +1,7 @@
 //! Runs the built program as its users do.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a failure here is the failure of the test that asked")]
 
 use std::collections::HashMap;
 use std::fs::{self, File};

@@ -1,0 +1,209 @@
+//! The administrative commands, on a running server and without one, and `vestibule request`.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use support::{Server, command, env_file, json as run_json, refused, run, stderr, stdout, workspace};
+
+fn whoami(directory: &Path, env: &[(&str, &str)]) -> (Option<i32>, Value) {
+    let output = command(directory)
+        .args(["request", "--path", "/public/v1/query/whoami"])
+        .envs(env.iter().copied())
+        .output()
+        .unwrap();
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn an_organization_is_made_and_suspended_on_a_running_server() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let made = run_json(directory, &["org", "create", "--name", "Acme", "--auth-proxy"]);
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (id, key, public) = (text("organizationId"), text("apiPrivateKey"), text("apiPublicKey"));
+    assert!(made["authProxyConfigId"].is_string(), "{made}");
+    let env = [
+        ("VESTIBULE_ORGANIZATION_ID", id.as_str()),
+        ("VESTIBULE_API_PRIVATE_KEY", &key),
+        ("VESTIBULE_API_PUBLIC_KEY", &public),
+    ];
+    let (code, answer) = whoami(directory, &env);
+    assert_eq!((code, &answer["organizationName"]), (Some(0), &json!("Acme")), "{answer}");
+
+    assert!(run(directory, &["org", "suspend", &id]).status.success());
+    let (code, answer) = whoami(directory, &env);
+    assert_eq!((code, &answer["message"]), (Some(1), &json!("this organization has been suspended")));
+    assert!(run_json(directory, &["org", "list"])[0]["suspendedAt"].is_i64());
+    assert!(run(directory, &["org", "resume", &id]).status.success());
+    assert_eq!(whoami(directory, &env).0, Some(0));
+    server.stop();
+}
+
+#[test]
+fn an_organization_is_made_on_a_stopped_servers_data() {
+    let directory = workspace();
+    let directory = directory.path();
+    Server::dev(directory).stop();
+    let public = "0367eaf811ac7a191256ee39417150321bfd4301714e94b7fb1b168b04d162ecd3";
+    let made = run_json(directory, &["org", "create", "--name", "Acme", "--api-public-key", public]);
+    assert_eq!(made["apiPublicKey"], public);
+    assert!(made.get("apiPrivateKey").is_none_or(Value::is_null), "{made}");
+    let server = Server::dev(directory);
+    let names: Vec<Value> =
+        run_json(directory, &["org", "list"]).as_array().unwrap().iter().map(|o| o["name"].clone()).collect();
+    assert_eq!(names, ["Acme", "Vestibule"]);
+    server.stop();
+}
+
+#[test]
+fn commands_say_what_is_missing() {
+    let directory = workspace();
+    let directory = directory.path();
+    let said = refused(directory, &["org", "list"]);
+    assert!(said.contains("vestibule-data") && said.contains("--config"), "{said}");
+    let said = refused(directory, &["request", "--path", "/public/v1/query/whoami"]);
+    assert!(said.contains("VESTIBULE_URL") && said.contains("--env-file"), "{said}");
+    let said =
+        refused(directory, &["request", "--url", "http://127.0.0.1:9", "--path", "/public/v1/query/whoami"]);
+    assert!(said.contains("VESTIBULE_API_PRIVATE_KEY"), "{said}");
+
+    let server = Server::dev(directory);
+    let said = refused(directory, &["org", "suspend", "acme"]);
+    assert!(said.contains("vestibule org list"), "{said}");
+    let unknown = "7ff189fb-df7d-452e-8540-57632e380b77";
+    let said = refused(directory, &["org", "suspend", unknown]);
+    assert!(said.contains("no organization found with the given ID"), "{said}");
+    let said = refused(directory, &["org", "create", "--name", "Acme", "--api-public-key", "02ff"]);
+    assert!(said.contains("invalid public key"), "{said}");
+    server.stop();
+}
+
+fn template<'a>(organization: &'a str, given: &[&'a str]) -> Vec<&'a str> {
+    [&["template"], &given[..1], &["--organization", organization], &given[1..]].concat()
+}
+
+#[test]
+fn a_template_is_added_used_listed_shown_and_removed() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let env = env_file(&directory.join("vestibule-data/dev.env"));
+    let organization = env["VESTIBULE_ORGANIZATION_ID"].as_str();
+    fs::write(directory.join("mail.html"), "<p>Your <b>code</b>: {{ .OtpCode }}</p>").unwrap();
+    let added = template(
+        organization,
+        &["add", "--name", "short", "--subject", "Code {{ .OtpCode }}", "--html", "mail.html"],
+    );
+    let added = run_json(directory, &added);
+    let id = added[0]["id"].as_str().unwrap();
+
+    let header = format!("X-Auth-Proxy-Config-Id: {}\r\n", env["VESTIBULE_AUTH_PROXY_CONFIG_ID"]);
+    let body = r#"{"otpType":"OTP_TYPE_EMAIL","contact":"ann@example.com"}"#;
+    let begun = server.post("/v1/otp_init", &header, body);
+    let message = server.message(begun["otpId"].as_str().unwrap());
+    let code = message["otpCode"].as_str().unwrap();
+    assert_eq!(message["subject"], format!("Code {code}"));
+    assert_eq!(message["html"], format!("<p>Your <b>code</b>: {code}</p>"));
+
+    assert_eq!(run_json(directory, &template(organization, &["list"]))[0]["name"], "short");
+    assert_eq!(
+        run_json(directory, &template(organization, &["show", id]))[0]["subject"],
+        "Code {{ .OtpCode }}"
+    );
+    assert!(run(directory, &template(organization, &["remove", id])).status.success());
+    assert_eq!(run_json(directory, &template(organization, &["list"])), json!([]));
+    let said = refused(directory, &template(organization, &["show", id]));
+    assert!(said.contains("unable to find template"), "{said}");
+
+    fs::write(directory.join("mail.html"), "<p>Hello {{ .Nobody }}</p>").unwrap();
+    let wrong =
+        template(organization, &["add", "--name", "wrong", "--subject", "Code", "--html", "mail.html"]);
+    let said = refused(directory, &wrong);
+    assert!(said.contains("html, line 1"), "{said}");
+    assert_eq!(run_json(directory, &template(organization, &["list"])), json!([]));
+    server.stop();
+}
+
+#[test]
+fn a_contact_is_reset() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let env = env_file(&directory.join("vestibule-data/dev.env"));
+    let reset = |kind: &str, contact: &str| {
+        let organization = env["VESTIBULE_ORGANIZATION_ID"].as_str();
+        run(directory, &["contact", "reset", "--organization", organization, "--type", kind, contact])
+    };
+    let output = reset("email", "ann@example.com");
+    assert!(output.status.success() && stdout(&output).is_empty(), "{}", stderr(&output));
+    assert!(reset("sms", "+14155550123").status.success());
+    let output = reset("sms", "ann@example.com");
+    assert!(stderr(&output).contains("invalid phone number"), "{}", stderr(&output));
+    server.stop();
+}
+
+#[test]
+fn a_request_takes_its_body_from_a_file_or_standard_input() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let body = r#"{"parameters":{"otpType":"OTP_TYPE_EMAIL","contact":"ann@example.com","appName":"Acme"}}"#;
+    fs::write(directory.join("body.json"), body).unwrap();
+    let begun =
+        run_json(directory, &["request", "--path", "/public/v1/submit/init_otp", "--body", "@body.json"]);
+    let activity = &begun["activity"];
+    assert_eq!(activity["status"], "ACTIVITY_STATUS_COMPLETED", "{begun}");
+    assert_eq!(activity["type"], "ACTIVITY_TYPE_INIT_OTP_V3");
+    assert!(
+        server.message(activity["result"]["initOtpResultV2"]["otpId"].as_str().unwrap())["otpCode"]
+            .is_string()
+    );
+
+    let output = command(directory)
+        .args(["request", "--path", "/public/v1/query/whoami", "--body", "-"])
+        .stdin(fs::File::open(directory.join("body.json")).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let proxied = [
+        "request",
+        "--path",
+        "/v1/account",
+        "--body",
+        r#"{"filterType":"EMAIL","filterValue":"a@b.example"}"#,
+    ];
+    assert!(run(directory, &proxied).status.success());
+    let raw = ["request", "--raw", "--path", "/public/v1/query/whoami", "--body", "[]"];
+    let output = run(directory, &raw);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("bad request body"), "{}", stdout(&output));
+    server.stop();
+}
+
+#[test]
+fn keys_are_made_once_and_shown_without_secrets() {
+    let directory = workspace();
+    let directory = directory.path();
+    let output = run(directory, &["keys", "generate", "--out", "keys.json"]);
+    assert!(output.status.success());
+    let text = fs::read_to_string(directory.join("keys.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let said = refused(directory, &["keys", "generate", "--out", "keys.json"]);
+    assert!(said.contains("keys.json exists and is left alone"), "{said}");
+    assert_eq!(fs::read_to_string(directory.join("keys.json")).unwrap(), text);
+
+    let shown = run(directory, &["keys", "show", "--file", "keys.json"]);
+    assert!(shown.status.success());
+    let printed = stdout(&shown);
+    for key in document["keys"].as_array().unwrap() {
+        assert!(!printed.contains(key["secret"].as_str().unwrap()), "{}", key["role"]);
+    }
+    let shown: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(shown["keys"].as_array().unwrap().len(), 3);
+    assert!(stdout(&output).contains(shown["fingerprint"].as_str().unwrap()));
+}
