@@ -1,24 +1,30 @@
 //! E-mail over SMTP (RFC 5321), with TLS from the start, by STARTTLS (RFC 3207), or, on this machine alone, without.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, Message};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 use vestibule_crypto::secret::Secret;
 use vestibule_wire::Contact;
 
 use super::{Channel, Delivery, Retry, SendError, is_loopback};
 use crate::render::{Rendered, RenderedEmail};
+use crate::template::clean_line;
 
-/// Idle connections are closed after this; common servers keep them for five minutes.
+/// Connections that were idle for longer are not used again; common servers keep them for five minutes.
 const IDLE: Duration = Duration::from_secs(60);
+/// Time to say goodbye at a shutdown.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,16 +70,17 @@ pub struct SmtpSettings {
     pub credentials: Option<SmtpCredentials>,
     /// Certificates (PEM) trusted beside the system's, for a server of one's own.
     pub trusted_pem: Option<Vec<u8>>,
-    /// The name given in EHLO, as public DNS knows this machine; `None` gives `[127.0.0.1]`, which some servers refuse.
+    /// The name given in EHLO, as public DNS knows this machine: letters, digits, `.`, `-`, and `[`, `]`, `:` for
+    /// addresses. `None` gives `[127.0.0.1]`, which some servers refuse.
     pub hello_name: Option<String>,
-    /// Limit of every single command and of connecting.
+    /// Limit of connecting (with TLS and log-in), and of handing over one message.
     pub timeout: Duration,
-    /// Connections kept open at once, at most.
+    /// Connections at once, at most.
     pub pool_size: u32,
 }
 
 impl SmtpSettings {
-    /// STARTTLS to `host`, no log-in, ten seconds per command, four connections.
+    /// STARTTLS to `host`, no log-in, ten seconds to connect and ten per message, four connections.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -97,16 +104,31 @@ pub enum SmtpConfigError {
     )]
     Unprotected(String),
     /// The certificates cannot be read.
-    #[error("the trusted certificates are not PEM")]
+    #[error("the trusted certificates are not PEM; the file must have at least one BEGIN CERTIFICATE block")]
     Certificates,
+    /// The EHLO name has characters that no host name or address has.
+    #[error("{0:?} cannot be an EHLO name; write this machine's public host name")]
+    HelloName(String),
     /// TLS cannot be set up for this host.
     #[error("TLS cannot be set up for {0:?}: {1}")]
     Tls(String, String),
 }
 
 /// Sends e-mails through one SMTP server, over a few connections that stay open while there is mail.
+///
+/// The pool is our own because a connection must never be used again after a conversation was cut short: the next
+/// message would be read as a part of the last.
 pub struct SmtpChannel {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: Tls,
+    hello_name: ClientId,
+    credentials: Option<Credentials>,
+    timeout: Duration,
+    /// One per connection at once.
+    permits: Semaphore,
+    /// Connections between two messages, the one used last at the end.
+    idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
 }
 
 impl SmtpChannel {
@@ -121,31 +143,93 @@ impl SmtpChannel {
             SmtpSecurity::StartTls => Tls::Required(tls_parameters(settings)?),
             SmtpSecurity::Tls => Tls::Wrapper(tls_parameters(settings)?),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-            .port(settings.port.unwrap_or_else(|| settings.security.default_port()))
-            .tls(tls)
-            .timeout(Some(settings.timeout))
-            .pool_config(
-                PoolConfig::new().min_idle(0).max_size(settings.pool_size.max(1)).idle_timeout(IDLE),
-            );
-        if let Some(SmtpCredentials { username, password }) = &settings.credentials {
-            builder = builder.credentials(Credentials::new(username.clone(), password.expose().clone()));
-        }
-        if let Some(name) = &settings.hello_name {
-            builder = builder.hello_name(ClientId::Domain(name.clone()));
-        }
-        Ok(Self { transport: builder.build() })
+        let hello_name = match &settings.hello_name {
+            None => ClientId::default(),
+            Some(name) => {
+                let valid = |c: char| c.is_ascii_alphanumeric() || ".-[]:".contains(c);
+                if name.is_empty() || !name.chars().all(valid) {
+                    return Err(SmtpConfigError::HelloName(name.clone()));
+                }
+                ClientId::Domain(name.clone())
+            }
+        };
+        let credentials = settings.credentials.as_ref();
+        Ok(Self {
+            host: host.to_owned(),
+            port: settings.port.unwrap_or_else(|| settings.security.default_port()),
+            tls,
+            hello_name,
+            credentials: credentials
+                .map(|c| Credentials::new(c.username.clone(), c.password.expose().clone())),
+            timeout: settings.timeout,
+            permits: Semaphore::new(settings.pool_size.max(1) as usize),
+            idle: Mutex::default(),
+        })
     }
 
     /// Closes the idle connections. The channel sends nothing afterwards.
     pub async fn shutdown(&self) {
-        self.transport.shutdown().await;
+        self.permits.close();
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for (mut connection, _) in idle {
+            // A server that does not say goodbye back is left all the same.
+            let _ = timeout(GOODBYE, connection.abort()).await;
+        }
+    }
+
+    fn pop_idle(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < IDLE);
+        idle.pop().map(|(connection, _)| connection)
+    }
+
+    fn push_idle(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.permits.is_closed() {
+            idle.push((connection, Instant::now()));
+        }
+    }
+
+    async fn connection(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        while let Some(mut connection) = self.pop_idle() {
+            if connection.test_connected().await {
+                return Ok(connection);
+            }
+        }
+        let (wrapper, upgrade) = match &self.tls {
+            Tls::Wrapper(parameters) => (Some(parameters.clone()), None),
+            Tls::Required(parameters) => (None, Some(parameters.clone())),
+            Tls::None | Tls::Opportunistic(_) => (None, None),
+        };
+        let server = (self.host.trim_start_matches('[').trim_end_matches(']'), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello_name, wrapper, None)
+                .await?;
+        if let Some(parameters) = upgrade {
+            connection.starttls(parameters, &self.hello_name).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Runs one part of the conversation within the time limit.
+    async fn limited<T>(&self, part: impl Future<Output = Result<T, SmtpError>>) -> Result<T, SendError> {
+        match timeout(self.timeout, part).await {
+            Ok(done) => done.map_err(|e| classify(&e)),
+            Err(_) => Err(SendError::later(NO_ANSWER)),
+        }
     }
 }
 
 fn tls_parameters(settings: &SmtpSettings) -> Result<TlsParameters, SmtpConfigError> {
     let mut builder = TlsParameters::builder(settings.host.clone());
     if let Some(pem) = &settings.trusted_pem {
+        let marker = b"-----BEGIN CERTIFICATE-----";
+        if !pem.windows(marker.len()).any(|window| window == marker) {
+            return Err(SmtpConfigError::Certificates);
+        }
         let certificate = Certificate::from_pem(pem).map_err(|_| SmtpConfigError::Certificates)?;
         builder = builder.add_root_certificate(certificate);
     }
@@ -163,9 +247,17 @@ impl Channel for SmtpChannel {
             return Err(SendError::never("this channel sends e-mails only"));
         };
         let (envelope, message) = build(delivery, email)?;
-        self.transport.send_raw(&envelope, &message).await.map(|_| ()).map_err(|e| classify(&e))
+        let _permit =
+            self.permits.acquire().await.map_err(|_| SendError::later("the channel is shut down"))?;
+        // Whatever cuts this short, a time limit here or the caller's, drops the connection with the conversation.
+        let mut connection = self.limited(self.connection()).await?;
+        self.limited(connection.send(&envelope, &message)).await?;
+        self.push_idle(connection);
+        Ok(())
     }
 }
+
+const NO_ANSWER: &str = "the mail server did not answer in time";
 
 /// `Auto-Submitted: auto-generated` (RFC 3834): keeps out-of-office answers away.
 #[derive(Clone)]
@@ -204,9 +296,9 @@ fn build(delivery: &Delivery, email: &RenderedEmail) -> Result<(Envelope, Vec<u8
     // The same on every try, so that the last mail server drops a repetition whose first try was not answered.
     let id = format!("<{}@{}>", delivery.message_id, from.domain());
     let mut builder = Message::builder()
-        .from(Mailbox::new(Some(email.from.name.clone()), from.clone()))
+        .from(Mailbox::new(Some(clean_line(&email.from.name)), from.clone()))
         .to(Mailbox::new(None, to.clone()))
-        .subject(&email.subject)
+        .subject(clean_line(&email.subject))
         .message_id(Some(id))
         .date(date)
         .header(AutoSubmitted);
@@ -229,7 +321,7 @@ fn classify(error: &SmtpError) -> SendError {
         return SendError { retry, text };
     }
     SendError::later(if error.is_timeout() {
-        "the mail server did not answer in time"
+        NO_ANSWER
     } else if error.is_tls() {
         "TLS with the mail server failed"
     } else if error.is_response() {
@@ -237,9 +329,60 @@ fn classify(error: &SmtpError) -> SendError {
     } else if error.is_client() {
         // Also a server without STARTTLS: whoever hides the offer may be gone at the next try.
         "the mail server lacks what this message needs: STARTTLS, an authentication method, or SMTPUTF8"
-    } else if error.is_transport_shutdown() {
-        "the channel is shut down"
     } else {
         "the connection to the mail server failed"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+    use vestibule_wire::{MessageId, OtpId};
+
+    use super::*;
+    use crate::render::Sender;
+
+    proptest! {
+        /// Rendering cleans what callers give; this holds even if it did not.
+        #[test]
+        fn composing_never_panics_and_never_gains_a_header(
+            name in any::<String>(),
+            subject in any::<String>(),
+            text in any::<String>(),
+            to in "[a-zA-Z0-9.\"\r\n@<>, é]{1,24}@b.example",
+        ) {
+            let email = RenderedEmail {
+                from: Sender { name, address: "no-reply@mail.example".to_owned() },
+                reply_to: None,
+                to,
+                subject,
+                html: text.clone(),
+                text,
+            };
+            let delivery = Delivery {
+                message_id: MessageId(Uuid::nil()),
+                otp_id: OtpId(Uuid::nil()),
+                attempt: 1,
+                created_at: 1_782_916_051_261,
+                expires_at: 1_782_916_351_261,
+                now: 1_782_916_051_261,
+                code: String::new(),
+                message: Rendered::Email(email.clone()),
+            };
+            let Ok((envelope, message)) = build(&delivery, &email) else { return Ok(()) };
+            prop_assert_eq!(envelope.to().len(), 1);
+            let message = String::from_utf8_lossy(&message).into_owned();
+            let (head, _) = message.split_once("\r\n\r\n").unwrap();
+            let names: Vec<_> = head
+                .split("\r\n")
+                .filter(|line| !line.starts_with([' ', '\t']))
+                .map(|line| line.split(':').next().unwrap())
+                .collect();
+            prop_assert_eq!(
+                names,
+                ["From", "To", "Subject", "Message-ID", "Date", "Auto-Submitted", "MIME-Version", "Content-Type"]
+            );
+        }
+    }
 }
