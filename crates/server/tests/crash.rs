@@ -5,6 +5,7 @@ mod client;
 mod load;
 mod support;
 
+use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::join;
 use futures_util::stream;
 use load::{Entry, Journal, Load, Purpose, Records, Sent};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Server, workspace};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -135,9 +136,8 @@ impl Check<'_> {
     /// Sends what was never answered again, twice at once: one outcome, whether or not it had happened before the kill.
     /// Returns how many there were.
     async fn settle_unanswered(&self, records: &mut Records) -> usize {
-        let unanswered: Vec<usize> = (0..records.entries.len())
-            .filter(|&index| records.entries[index].reply.is_none())
-            .collect();
+        let unanswered: Vec<usize> =
+            (0..records.entries.len()).filter(|&index| records.entries[index].reply.is_none()).collect();
         let replies: Vec<(usize, Reply)> = stream::iter(unanswered)
             .map(async |index| {
                 let request = &records.entries[index].request;
@@ -149,12 +149,17 @@ impl Check<'_> {
             .collect()
             .await;
         let settled = replies.len();
+        let mut seen = HashSet::new();
         for (index, reply) in replies {
             match &records.entries[index].purpose {
                 Purpose::CreateUser { .. } | Purpose::Login { .. } => {
                     reply.activity();
                 }
-                Purpose::Init { email } => self.sent_once(email, &reply).await,
+                Purpose::Init { email } => {
+                    if seen.insert(email.clone()) {
+                        self.sent_once(email, &reply).await;
+                    }
+                }
                 Purpose::Guess { attempt, right } => {
                     let locked = records.guesses(*attempt).0 >= 3;
                     if *right && !locked {
@@ -169,15 +174,111 @@ impl Check<'_> {
         settled
     }
 
-    /// A contact has been sent one code, this one: it is allowed two more, and no third.
+    /// A contact was sent one code: it is allowed two more, and no third.
     async fn sent_once(&self, email: &str, reply: &Reply) {
-        let first = reply.text("otpId");
-        let repeated = self.client.init(ActivityType::InitOtpV3, email);
-        let mut known = vec![first.clone()];
-        for request in [&repeated, &self.client.init(ActivityType::InitOtpV3, email)] {
-            known.push(self.client.ask(request).await.text("otpId"));
+        let mut known = vec![reply.text("otpId")];
+        for _ in 0..2 {
+            known.push(self.client.initiate(email).await.otp_id);
         }
-        // TODO-free marker replaced below
-        let _ = known;
+        let fourth = self.client.ask(&self.client.init(ActivityType::InitOtpV3, email)).await;
+        assert_eq!(fourth.refusal().1, "MAX_OTP_INITIATED", "round {}: {}", self.round, fourth.body);
+        for message in self.client.messages(email).await.expect("the server answers") {
+            assert!(
+                known.iter().any(|otp_id| message["otpId"] == **otp_id),
+                "{message} for none of {known:?}"
+            );
+        }
+    }
+
+    /// Every acknowledged activity can be read, as it was acknowledged.
+    async fn activities(&self, entries: &[Entry]) {
+        self.each(entries, async |entry, reply| {
+            if reply.status != 200 {
+                return;
+            }
+            let activity = reply.activity();
+            let members =
+                json!({ "organizationId": activity["organizationId"], "activityId": activity["id"] });
+            let read = self.client.query("get_activity", &members).await;
+            assert_eq!(read.body["activity"], *activity, "round {}: {:?}", self.round, entry.purpose);
+        })
+        .await;
+    }
+
+    /// The same bytes get the same answer, refusals included, and do nothing.
+    async fn repeats(&self, entries: &[Entry]) {
+        self.each(entries, async |entry, reply| {
+            let repeat = self.client.ask(&entry.request).await;
+            assert_eq!(repeat, *reply, "round {}: {:?}", self.round, entry.purpose);
+        })
+        .await;
+    }
+
+    /// Every user was made once.
+    async fn users(&self, entries: &[Entry]) {
+        self.each(entries, async |entry, reply| {
+            let Purpose::CreateUser { email } = &entry.purpose else { return };
+            let members = json!({
+                "organizationId": self.client.organization, "filterType": "EMAIL", "filterValue": email,
+            });
+            let found = self.client.query("list_suborgs", &members).await;
+            let once = json!({ "organizationIds": [load::user(reply).organization] });
+            assert_eq!(found.body, once, "round {}: {email}", self.round);
+        })
+        .await;
+    }
+
+    /// Every session still stamps.
+    async fn sessions(&self, entries: &[Entry]) {
+        self.each(entries, async |entry, _| {
+            let Purpose::Login { user, key } = &entry.purpose else { return };
+            let members = json!({ "organizationId": user.organization });
+            let whoami = self.client.query_by(key, "whoami", &members).await;
+            assert_eq!(whoami.status, 200, "round {}: {}", self.round, whoami.body);
+            assert_eq!(whoami.body["userId"], *user.id);
+            assert_eq!(whoami.body["organizationId"], *user.organization);
+        })
+        .await;
+    }
+
+    /// Holds a code to the tries it has left, and uses it up: consumed, or locked. Returns it, and whether it was
+    /// consumed; nothing for a code that nobody read before the kill.
+    async fn code(&self, index: usize, records: &Records) -> Option<((Attempt, String), bool)> {
+        let Sent { attempt, code } = &records.attempts[index];
+        let code = code.clone()?;
+        let (wrong, mut consumed) = records.guesses(index);
+        if !consumed && wrong < 3 {
+            if index.is_multiple_of(2) {
+                for _ in wrong..3 {
+                    self.refused(attempt, &self.client.source.wrong_code()).await;
+                }
+            } else {
+                let guess = self.client.guess(attempt, &code, &self.client.source.key());
+                self.client.ask(&guess).await.text("verificationToken");
+                consumed = true;
+            }
+        }
+        self.refused(attempt, &code).await;
+        Some(((attempt.clone(), code), consumed))
+    }
+
+    /// Codes that were consumed or locked in whichever round work no more.
+    async fn dead(&self, codes: &[(Attempt, String)]) {
+        stream::iter(codes)
+            .for_each_concurrent(CHECKS, async |(attempt, code)| self.refused(attempt, code).await)
+            .await;
+    }
+
+    async fn refused(&self, attempt: &Attempt, code: &str) {
+        let guess = self.client.guess(attempt, code, &self.client.source.key());
+        let reply = self.client.ask(&guess).await;
+        assert_eq!(reply.refusal(), WRONG, "round {}: {} came back", self.round, attempt.contact);
+    }
+
+    async fn each(&self, entries: &[Entry], check: impl AsyncFn(&Entry, &Reply)) {
+        let answered = entries.iter().filter_map(|entry| Some((entry, entry.reply.as_ref()?)));
+        stream::iter(answered)
+            .for_each_concurrent(CHECKS, async |(entry, reply)| check(entry, reply).await)
+            .await;
     }
 }

@@ -80,7 +80,9 @@ impl Reply {
     /// The result's one member.
     pub fn result(&self) -> &Value {
         let members = self.activity()["result"].as_object();
-        members.and_then(|members| members.values().next()).unwrap_or_else(|| panic!("no result in {}", self.body))
+        members
+            .and_then(|members| members.values().next())
+            .unwrap_or_else(|| panic!("no result in {}", self.body))
     }
 
     /// A text member of the result.

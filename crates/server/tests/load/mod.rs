@@ -99,6 +99,11 @@ impl Journal {
         self.records.lock().unwrap()
     }
 
+    /// What it says, once nobody writes to it.
+    pub fn into_records(self) -> Records {
+        self.records.into_inner().unwrap()
+    }
+
     fn begin(&self, request: Request, purpose: Purpose) -> usize {
         let mut records = self.records();
         records.entries.push(Entry { request, purpose, reply: None });
