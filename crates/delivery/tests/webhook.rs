@@ -89,6 +89,19 @@ async fn a_request_carries_the_message_and_a_signature_that_verifies() {
     );
 }
 
+#[test]
+fn the_example_of_the_documentation_verifies() {
+    let page = include_str!("../../../docs/messages.md");
+    assert!(page.contains(&format!("whsec_{}", STANDARD.encode(KEY))), "the page names the example's secret");
+    let example = page.split("```http\n").nth(1).and_then(|rest| rest.split("\n```").next()).unwrap();
+    let (head, body) = example.split_once("\n\n").unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+        headers.insert(axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+    }
+    assert!(verified(&headers, body.as_bytes()));
+}
+
 #[tokio::test]
 async fn answers_decide_whether_it_is_tried_again() {
     let answers = [429, 503, 400].map(|status| StatusCode::from_u16(status).unwrap().into_response());
