@@ -103,6 +103,7 @@ for (const channel of CHANNELS) {
 for (const [what, typed] of [
   // core decodes tokens with atob, which knows neither "-" nor "_": such a claim must reach it escaped.
   ["with characters that base64url spells with - and _", `O~~~.???-${randomUUID()}@Example.COM`],
+  ["with spaces around it", `  padded-${randomUUID()}@example.com `],
   ["with letters outside ASCII", `jürgen-${randomUUID()}@bücher.example`],
 ]) {
   test(`an address is taken as people type it: ${what}`, async () => {

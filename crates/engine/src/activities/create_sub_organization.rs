@@ -109,13 +109,13 @@ fn prove<'a>(
     };
     if let Some(bound) = &row.public_key {
         let message = usage(cx, intent.client_signature.as_ref(), bound)?;
-        let lists = &owner.signed_lists;
+        let signed = &owner.signed;
         let expected = SignupExpectation {
-            api_keys: lists.api_keys.clone(),
-            authenticators: lists.authenticators.clone(),
-            oauth_providers: lists.oauth_providers.clone(),
-            email: owner.email.as_ref().map(Contact::given),
-            phone_number: owner.phone.as_ref().map(Contact::given),
+            api_keys: signed.api_keys.clone(),
+            authenticators: signed.authenticators.clone(),
+            oauth_providers: signed.oauth_providers.clone(),
+            email: signed.email.as_deref(),
+            phone_number: signed.phone_number.as_deref(),
         };
         if !message.matches_signup(row.id.0, &expected, !intent.strict) {
             return Err(Refusal::InvalidClientSignature);

@@ -6,7 +6,7 @@ use vestibule_crypto::p256::AgreementKey;
 use vestibule_crypto::seal::place;
 use vestibule_crypto::secret::Secret;
 use vestibule_wire::{
-    Contact, FeatureName, InitOtp, MessageId, OtpFlavour, OtpId, OtpType, Refusal, is_loopback_http,
+    FeatureName, InitOtp, MessageId, OtpFlavour, OtpId, OtpType, Refusal, is_loopback_http,
 };
 
 use super::{Context, Effect, result};

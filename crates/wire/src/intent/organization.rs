@@ -84,13 +84,17 @@ pub struct NewRootUser {
     pub authenticators: Vec<AuthenticatorParamsV2>,
     /// How many OAuth providers were given; this server takes none (G-OAUTH-1).
     pub oauth_providers: usize,
-    /// The lists exactly as given, for the client signature (protocol 05, section 10).
-    pub signed_lists: SignedLists,
+    /// What a client signs of it, exactly as given (protocol 05, section 10).
+    pub signed: SignedMembers,
 }
 
 /// The members of a root user that a sign-up message repeats.
 #[derive(Debug, Clone, Default)]
-pub struct SignedLists {
+pub struct SignedMembers {
+    /// `userEmail`, untrimmed.
+    pub email: Option<String>,
+    /// `userPhoneNumber`, as typed.
+    pub phone_number: Option<String>,
     /// `apiKeys`
     pub api_keys: Value,
     /// `authenticators`
@@ -168,7 +172,9 @@ macro_rules! root_user_params {
                     name: p.user_name,
                     email: p.user_email.as_deref().map(Contact::email).transpose()?,
                     phone: None,
-                    signed_lists: SignedLists {
+                    signed: SignedMembers {
+                        email: p.user_email.clone(),
+                        phone_number: None,
                         api_keys: list(serde_json::to_value(&p.api_keys))?,
                         authenticators: list(serde_json::to_value(&p.authenticators))?,
                         oauth_providers: Value::Array(Vec::new()),
@@ -177,11 +183,14 @@ macro_rules! root_user_params {
                     authenticators: p.authenticators,
                     oauth_providers: 0,
                 };
-                $(user.phone = p.$phone.as_deref().map(Contact::phone).transpose()?;)?
+                $(
+                    user.phone = p.$phone.as_deref().map(Contact::phone).transpose()?;
+                    user.signed.phone_number = p.$phone;
+                )?
                 $(
                     let providers: Vec<$oauth> = p.oauth_providers;
                     user.oauth_providers = providers.len();
-                    user.signed_lists.oauth_providers = list(serde_json::to_value(&providers))?;
+                    user.signed.oauth_providers = list(serde_json::to_value(&providers))?;
                 )?
                 Ok(user)
             }
