@@ -1,5 +1,7 @@
 //! What browsers may ask and read (protocol 00 section 2, protocol 04 section 1), and what an address may do.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 mod support;
 
 use std::time::Duration;

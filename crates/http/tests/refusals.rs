@@ -1,5 +1,7 @@
 //! Every refusal on the wire, against the message table (protocol 00, section 6.2) and the decisions in GAPS.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 use axum::http::header;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
