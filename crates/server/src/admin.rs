@@ -32,7 +32,8 @@ pub fn bind(data_dir: &Path) -> Result<UnixListener> {
     remove(&inside)?;
     let listener = StdUnixListener::bind(&inside).with_context(|| {
         format!(
-            "cannot make the socket {}; if its path is over 90 bytes, start the server from a directory nearer to it",
+            "cannot make the socket {}; if that path has over 100 bytes, name the data directory by a shorter one, for example relative to \
+             the directory you start from",
             inside.display()
         )
     })?;

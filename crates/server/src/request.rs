@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,6 +71,14 @@ pub async fn run(arguments: &Request) -> Result<ExitCode> {
     }
     eprintln!("the server answered {status}");
     Ok(ExitCode::FAILURE)
+}
+
+fn is_this_machine(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    url.as_ref().and_then(|url| url.host_str()).is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn body_text(argument: &str) -> Result<String> {
@@ -192,6 +201,16 @@ mod tests {
     fn a_body_that_is_no_object_is_refused_with_the_way_out() {
         let refused = complete("/public/v1/query/whoami", "[]", None, 17).unwrap_err().to_string();
         assert!(refused.contains("--raw"), "{refused}");
+    }
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        for url in ["http://127.0.0.1:7007", "http://localhost", "http://[::1]:7007/"] {
+            assert!(is_this_machine(url), "{url}");
+        }
+        for url in ["https://login.example.com", "http://127.0.0.1.example.com", "nonsense"] {
+            assert!(!is_this_machine(url), "{url}");
+        }
     }
 
     #[test]

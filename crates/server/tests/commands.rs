@@ -1,5 +1,7 @@
 //! The administrative commands, on a running server and without one, and `vestibule request`.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is the failure of the test that asked")]
+
 mod support;
 
 use std::fs;

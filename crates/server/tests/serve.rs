@@ -1,5 +1,7 @@
 //! `vestibule serve`, its configuration and its keys.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is the failure of the test that asked")]
+
 mod support;
 
 use std::fs;
