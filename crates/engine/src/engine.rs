@@ -129,6 +129,10 @@ impl Engine {
                 continue;
             }
             if let Some(record) = &facts.activity {
+                // Bytes that name the parent for one user's own organization mean another one in another's hands.
+                if record.organization_id != caller.target.id {
+                    return Err(Refusal::NotAuthorized);
+                }
                 return Ok(self.show(record, facts.submitter.as_ref(), &caller, facts.now));
             }
             let ParsedIntent { intent, echo } = parsed.as_ref().map_err(Clone::clone)?;

@@ -31,7 +31,8 @@ pub struct Allowance {
 /// How long new sends wait after `failures` consecutive wrong guesses.
 ///
 /// The first five cost nothing: one mistyped code must not delay the next. From the sixth on the pause starts at 30 s
-/// and doubles with every three failures up to an hour, so that reaching [`MAX_FAILURES`] takes an attacker a day.
+/// and doubles with every three failures up to an hour. A pause is followed by at most three codes, nine guesses, so
+/// that [`MAX_FAILURES`] is some eight hours of attack away.
 pub fn send_delay_ms(failures: i64) -> i64 {
     if failures < 6 {
         return 0;

@@ -200,6 +200,22 @@ async fn timestamps_may_be_numbers_and_spelling_makes_another_activity() {
 }
 
 #[tokio::test]
+async fn one_users_bytes_in_another_users_hands_show_nothing() {
+    let server = TestServer::start().await;
+    let (_, alice) = server.logged_in("alice@acme.example").await;
+    let (_, bob) = server.logged_in("bob@acme.example").await;
+    let parameters = json!({ "publicKey": client_key(&server).public_key().to_hex() });
+    let body = server.activity(ActivityType::StampLogin, server.tenant.organization_id, &parameters);
+    let path = "/public/v1/submit/stamp_login";
+    server.post(&alice, path, &body).await.text("session");
+    assert_eq!(
+        server.post(&bob, path, &body).await.refusal(),
+        (403, "REQUEST_NOT_AUTHORIZED", "request not authorized")
+    );
+    server.post(&alice, path, &body).await.text("session");
+}
+
+#[tokio::test]
 async fn a_type_that_another_path_takes_is_refused() {
     let server = TestServer::start().await;
     let key = client_key(&server);
