@@ -44,8 +44,12 @@ pub async fn run(arguments: &Request) -> Result<ExitCode> {
         }
     };
 
-    let client =
-        reqwest::Client::builder().timeout(TIMEOUT).build().context("cannot start an HTTP client")?;
+    let mut client = reqwest::Client::builder().timeout(TIMEOUT);
+    if is_this_machine(&url) {
+        // A proxy of the environment is for the outside world.
+        client = client.no_proxy();
+    }
+    let client = client.build().context("cannot start an HTTP client")?;
     let mut request = client
         .post(format!("{}{path}", url.trim_end_matches('/')))
         .header("content-type", "application/json");
