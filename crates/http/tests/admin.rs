@@ -131,7 +131,7 @@ async fn a_template_is_added_listed_shown_and_removed() {
     let template = added.id;
     assert_eq!(
         templates(socket.call(AdminCommand::TemplateList { organization }).await.unwrap()),
-        [added.clone()]
+        std::slice::from_ref(&added)
     );
     let show = AdminCommand::TemplateShow { organization, template };
     assert_eq!(templates(socket.call(show.clone()).await.unwrap()), [added]);

@@ -1,7 +1,7 @@
 //! The tools of `vestibule dev`: inbox, clock, settings, and the page that shows them.
 //!
 //! Promise: no web page but our own reads a code or moves the clock. Nothing here sends CORS headers, and every request
-//! must name this server by one of its own addresses ([`guard`]).
+//! must name this server by one of its own addresses (see the module `guard`).
 
 mod guard;
 mod page;
