@@ -1,0 +1,149 @@
+//! A `vestibule serve` process with production settings, bound to one processor, on a disk that keeps what is synced.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::on_core;
+
+const CONFIG: &str = "vestibule.toml";
+const KEYS: &str = "keys.json";
+const LOG: &str = "server.log";
+
+/// How long the server may take to start.
+const START: Duration = Duration::from_secs(60);
+
+/// A running server with one parent organization. Dropping it ends the process and removes its data.
+pub struct Server {
+    process: Running,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The parent organization and its backend's key.
+    pub tenant: Tenant,
+    // Removed after the process has ended: fields drop in order.
+    directory: TempDir,
+}
+
+/// What `vestibule org create` prints, as far as it is needed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    pub organization_id: String,
+    pub api_private_key: String,
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a process that is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    /// Starts `program` on processor `core`, with `mail` as its mail server. Its data lie beside this program, where
+    /// cargo builds: a directory for temporary files may be memory, on which a sync costs nothing.
+    pub fn start(program: &Path, mail: SocketAddr, core: usize) -> Result<Self> {
+        if !program.is_file() {
+            bail!(
+                "there is no server at {}; build it with `cargo build -p vestibule`, or name it in VESTIBULE_BIN",
+                program.display()
+            );
+        }
+        let program = fs::canonicalize(program).context("cannot tell where the server program is")?;
+        let own = std::env::current_exe().context("cannot tell where this program is")?;
+        let directory = tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(own.parent().unwrap_or(Path::new(".")))
+            .context("cannot make a directory for the server's data")?;
+        let place = directory.path();
+        fs::write(place.join(CONFIG), config(mail)).context("cannot write the configuration")?;
+        output(&program, place, &["keys", "generate", "--out", KEYS])?;
+
+        let mut command = command(&program, place);
+        let log = File::create(place.join(LOG)).context("cannot write the server's log")?;
+        command.args(["serve", "--config", CONFIG]).stdout(Stdio::piped()).stderr(log);
+        // A process runs where the thread that started it was bound.
+        let child = on_core(core, move || command.spawn().context("cannot start the server"))?;
+        let mut process = Running(child);
+        let Some(address) = ready(&mut process.0) else {
+            bail!("the server did not start: {}", fs::read_to_string(place.join(LOG)).unwrap_or_default());
+        };
+        let made = output(&program, place, &["org", "create", "--config", CONFIG, "--name", "Acme"])?;
+        let tenant = serde_json::from_str(&made).context("`vestibule org create` printed something else")?;
+        Ok(Self { process, address, tenant, directory })
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The server's own keys: the limit is measured with the same ones.
+    pub fn keys_document(&self) -> Result<String> {
+        fs::read_to_string(self.directory().join(KEYS)).context("cannot read the server's keys")
+    }
+}
+
+/// Everything that is not named here has its default.
+fn config(mail: SocketAddr) -> String {
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n\
+         [keys]\nfile = \"{KEYS}\"\n\
+         [email]\nfrom = \"no-reply@acme.example\"\nhost = \"{}\"\nport = {}\ntls = \"none\"\nhello_name = \"login.acme.example\"\n",
+        mail.ip(),
+        mail.port()
+    )
+}
+
+/// The program, without settings of whoever runs this. Paths are relative: that of the administrators' socket is short.
+fn command(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let foreign = name.to_str().is_some_and(|name| name.starts_with("VESTIBULE_") || name == "RUST_LOG");
+        if foreign {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(directory).stdin(Stdio::null());
+    command
+}
+
+fn output(program: &Path, directory: &Path, arguments: &[&str]) -> Result<String> {
+    let output =
+        command(program, directory).args(arguments).output().context("cannot start the server program")?;
+    if !output.status.success() {
+        bail!("`vestibule {}` failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    String::from_utf8(output.stdout).context("the server program printed no UTF-8")
+}
+
+/// Waits for `ready http://ADDRESS`.
+fn ready(child: &mut Child) -> Option<SocketAddr> {
+    let output = child.stdout.take()?;
+    let (sender, lines) = mpsc::channel();
+    // Reads to the end, so that a full pipe never stalls the server.
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    let line = lines.recv_timeout(START).ok()?;
+    line.strip_prefix("ready http://")?.parse().ok()
+}
