@@ -1,5 +1,7 @@
 //! The SMTP channel against a server that speaks real SMTP on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 #[path = "support/smtp_server.rs"]
 mod smtp_server;
 mod support;

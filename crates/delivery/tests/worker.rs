@@ -1,5 +1,7 @@
 //! The outbox worker against an outbox in memory and channels that do as they are told. Time is paused throughout.
 
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 mod support;
 
 use std::collections::BTreeSet;
