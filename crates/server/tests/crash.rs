@@ -1,6 +1,8 @@
 //! SIGKILL under load, twenty times over one data directory: what was acknowledged stays, what was spent stays spent,
 //! and what was never answered happens once when it is sent again.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 mod client;
 mod load;
 mod support;

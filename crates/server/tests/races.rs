@@ -1,5 +1,7 @@
 //! Many requests at once against the real process, over sockets.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 mod client;
 mod support;
 
