@@ -14,8 +14,11 @@ use rusqlite::Connection;
 
 use super::connection::{self, Role};
 
-/// Pages in the log from which on it is copied: 4 MiB.
-pub(super) const LOG_PAGES: i64 = 1000;
+/// So many new pages in the log are worth copying: 8 MiB.
+pub(super) const LOG_PAGES: i64 = 2000;
+
+/// When a log is this many times as long, the writer waits for readers to let go of it.
+const PATIENCE: i64 = 4;
 
 const IDLE: u8 = 0;
 const COPYING: u8 = 1;
@@ -25,6 +28,8 @@ const COPIED: u8 = 2;
 struct Shared {
     /// Pages in the log after the last commit.
     pages: AtomicI64,
+    /// Pages of them that were copied, and yet are still in the log because a reader needed them.
+    copied: AtomicI64,
     phase: AtomicU8,
 }
 
@@ -46,7 +51,11 @@ impl Checkpointer {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
-            watched.pages.store(i64::from(pages), Ordering::Relaxed);
+            let pages = i64::from(pages);
+            if pages < watched.pages.swap(pages, Ordering::Relaxed) {
+                // The log began anew.
+                watched.copied.store(0, Ordering::Relaxed);
+            }
             Ok(())
         }))?;
         let conn = connection::open(path, Role::Checkpointer)?;
@@ -62,16 +71,19 @@ impl Checkpointer {
 
     /// To be called between transactions of the writer.
     pub(super) fn after_commit(&self, writer: &Connection) {
+        let pages = self.shared.pages.load(Ordering::Relaxed);
         match self.shared.phase.load(Ordering::Acquire) {
-            IDLE if self.shared.pages.load(Ordering::Relaxed) >= self.log_pages => {
+            IDLE if pages - self.shared.copied.load(Ordering::Relaxed) >= self.log_pages => {
                 self.shared.phase.store(COPYING, Ordering::Release);
                 if let Some(wake) = &self.wake {
                     let _ = wake.try_send(());
                 }
             }
             COPIED => {
-                copy(writer);
-                self.shared.pages.store(0, Ordering::Relaxed);
+                // Readers that hold the old log let go of it within microseconds; only when that has failed for long is
+                // it worth to wait for them.
+                copy(writer, if pages < PATIENCE * self.log_pages { "PASSIVE" } else { "RESTART" });
+                self.shared.copied.store(pages, Ordering::Relaxed);
                 self.shared.phase.store(IDLE, Ordering::Release);
             }
             _ => {}
@@ -89,18 +101,18 @@ impl Checkpointer {
 
 fn run(conn: &Connection, woken: &Receiver<()>, shared: &Shared) {
     while woken.recv().is_ok() {
-        copy(conn);
+        copy(conn, "PASSIVE");
         shared.phase.store(COPIED, Ordering::Release);
     }
 }
 
-/// Copies what no reader holds back; never waits for anybody. A failure leaves the log as it is, for the next time.
-fn copy(conn: &Connection) {
-    let copied = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+/// Copies what no reader holds back. A failure leaves the log as it is, for the next time.
+fn copy(conn: &Connection, mode: &str) {
+    let copied = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
     });
     match copied {
-        Ok((pages, copied)) => tracing::debug!(target: "vestibule::store", pages, copied, "checkpoint"),
+        Ok((pages, copied)) => tracing::debug!(target: "vestibule::store", mode, pages, copied, "checkpoint"),
         Err(error) => tracing::warn!(target: "vestibule::store", %error, "checkpoint failed"),
     }
 }

@@ -75,7 +75,7 @@ impl SqliteStore {
     async fn write<T, F>(&self, job: F) -> Result<T, CommitError>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(unavailable)?;
         let (reply, answer) = oneshot::channel();
@@ -215,7 +215,7 @@ impl Store for SqliteStore {
 
     async fn put_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.upkeep(move |tx| tx.execute(S::PutMeta, &params![key, value]).map(|_| ())).await
+        self.upkeep(move |tx| tx.execute(S::PutMeta, &params![&key, &value]).map(|_| ())).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

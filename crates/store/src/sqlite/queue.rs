@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub(super) const LARGEST_BATCH: usize = 256;
 
 /// At most so long does a change set wait for company.
-const LONGEST_WAIT: Duration = Duration::from_micros(1500);
+const LONGEST_WAIT: Duration = Duration::from_micros(2000);
 
 /// Jobs in order of arrival. The sender wakes the writer only when as many wait as it asked for.
 #[derive(Debug)]

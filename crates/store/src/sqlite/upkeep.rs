@@ -63,7 +63,7 @@ impl SqliteStore {
     pub(super) async fn upkeep<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
     {
         self.write(job).await.map_err(as_store_error)
     }

@@ -63,7 +63,7 @@ impl Tx<'_> {
 
 /// Something to do in a transaction, and somebody who waits for it.
 pub(super) trait Job: Send {
-    /// Does it.
+    /// Does it; possibly once more, after what it did was undone.
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure>;
 
     /// Tells whoever waits, after the commit.
@@ -72,7 +72,7 @@ pub(super) trait Job: Send {
 
 /// A job made of a function.
 pub(super) struct Task<T, F> {
-    run: Option<F>,
+    run: F,
     value: Option<T>,
     reply: oneshot::Sender<Result<T, CommitError>>,
     /// Bounds how many jobs wait.
@@ -85,19 +85,17 @@ impl<T, F> Task<T, F> {
         reply: oneshot::Sender<Result<T, CommitError>>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { run: Some(run), value: None, reply, _place: place }
+        Self { run, value: None, reply, _place: place }
     }
 }
 
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&Tx<'_>) -> Result<T, Failure> + Send,
+    F: Fn(&Tx<'_>) -> Result<T, Failure> + Send,
 {
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure> {
-        if let Some(run) = self.run.take() {
-            self.value = Some(run(tx)?);
-        }
+        self.value = Some((self.run)(tx)?);
         Ok(())
     }
 
@@ -172,44 +170,67 @@ impl Writer {
     }
 
     /// Runs a batch and commits it. An error means that nothing of it was committed.
-    fn transaction(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<Result<(), CommitError>>> {
-        // A lone job needs no savepoint: the transaction is its own.
-        let alone = batch.len() == 1;
+    ///
+    /// Savepoints cost a copy of each page a job changes, and conflicts are rare: the jobs of a batch run without, and
+    /// only when one of them fails is everything undone and run again, each job in a savepoint of its own.
+    fn transaction(&self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<Result<(), CommitError>>> {
         self.control("BEGIN IMMEDIATE")?;
-        let tx = Tx { conn: &self.conn, now: self.clock.now_ms() };
         let mut outcomes = Vec::with_capacity(batch.len());
-        for job in batch {
-            if !alone {
-                self.control("SAVEPOINT job")?;
+        if let Err(failure) = self.run_all(batch)? {
+            self.control("ROLLBACK")?;
+            if batch.len() == 1 {
+                return Ok(vec![Err(as_answer(failure))]);
             }
-            outcomes.push(match job.run(&tx) {
-                Ok(()) => {
-                    if !alone {
-                        self.control("RELEASE job")?;
-                    }
-                    Ok(())
-                }
-                Err(Failure::Sqlite(error)) if is_fatal(&error) => return Err(error),
-                Err(failure) => {
-                    if alone {
-                        self.control("ROLLBACK")?;
-                    } else {
-                        self.control("ROLLBACK TO job")?;
-                        self.control("RELEASE job")?;
-                    }
-                    Err(match failure {
-                        Failure::Conflict(write) => CommitError::Conflict(write),
-                        Failure::Sqlite(error) => unavailable(error),
-                        Failure::Row(error) => unavailable(error),
-                    })
-                }
-            });
+            self.control("BEGIN IMMEDIATE")?;
+            for job in batch {
+                outcomes.push(self.run_apart(job.as_mut())?);
+            }
+        } else {
+            outcomes.resize_with(batch.len(), || Ok(()));
         }
         // A conflict, too, is answered after the commit: it may follow from a change of this very batch, which nobody
         // can read before.
-        if !self.conn.is_autocommit() {
-            self.control("COMMIT")?;
-        }
+        self.control("COMMIT")?;
         Ok(outcomes)
+    }
+
+    fn tx(&self) -> Tx<'_> {
+        Tx { conn: &self.conn, now: self.clock.now_ms() }
+    }
+
+    /// Runs jobs until one fails. The outer error ends the transaction.
+    fn run_all(&self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<Result<(), Failure>> {
+        let tx = self.tx();
+        for job in batch {
+            match job.run(&tx) {
+                Ok(()) => {}
+                Err(Failure::Sqlite(error)) if is_fatal(&error) => return Err(error),
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Runs a job in a savepoint, so that its failure undoes nothing but itself.
+    fn run_apart(&self, job: &mut dyn Job) -> rusqlite::Result<Result<(), CommitError>> {
+        self.control("SAVEPOINT job")?;
+        let outcome = match job.run(&self.tx()) {
+            Ok(()) => Ok(()),
+            Err(Failure::Sqlite(error)) if is_fatal(&error) => return Err(error),
+            Err(failure) => {
+                self.control("ROLLBACK TO job")?;
+                Err(as_answer(failure))
+            }
+        };
+        self.control("RELEASE job")?;
+        Ok(outcome)
+    }
+}
+
+fn as_answer(failure: Failure) -> CommitError {
+    match failure {
+        Failure::Conflict(write) => CommitError::Conflict(write),
+        Failure::Sqlite(error) => unavailable(error),
+        Failure::Row(error) => unavailable(error),
     }
 }

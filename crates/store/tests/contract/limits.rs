@@ -2,6 +2,7 @@ use vestibule_engine::model::{ContactKey, ContactLimits, IdentifierKey, Slot};
 use vestibule_engine::store::{IntentKeys, TakeSend, Write};
 use vestibule_wire::{OrganizationId, OtpId};
 
+use super::accounts::insert_contact;
 use super::fixtures::*;
 
 const WINDOW: i64 = 3 * MINUTE;
@@ -167,6 +168,26 @@ pub async fn failures_are_counted_and_a_success_clears_them(s: Subject) {
     s.commit(vec![Write::ClearFailures { tenant, contact: key, otp: None }]).await;
     assert_eq!(limits(&s, tenant, key).await.slots[2].otp, Some(it.otp));
     s.commit(vec![Write::ClearFailures { tenant, contact: contact("grace@example.com"), otp: None }]).await;
+}
+
+pub async fn only_a_proven_holder_clears_failures_of_its_own(s: Subject) {
+    let tenant = s.parent().await;
+    let key = contact("ada@example.com");
+    let (proven, unproven, stranger) =
+        (s.user(tenant, tenant).await, s.user(tenant, tenant).await, s.user(tenant, tenant).await);
+    let it = send(tenant, key, 0);
+    s.commit(vec![
+        insert_contact(tenant, key, tenant, proven, Some(START)),
+        insert_contact(tenant, key, tenant, unproven, None),
+        Write::TakeSend(it),
+        Write::CountFailure { tenant, contact: key, locked: None },
+    ])
+    .await;
+    for (user, failures) in [(stranger, 1), (unproven, 1), (proven, 0), (proven, 0)] {
+        s.commit(vec![Write::ClearOwnFailures { tenant, contact: key, organization: tenant, user }]).await;
+        assert_eq!(limits(&s, tenant, key).await.failures, failures);
+    }
+    assert_eq!(limits(&s, tenant, key).await.slots[0].otp, Some(it.otp), "its live code stays");
 }
 
 pub async fn a_locked_attempt_frees_its_slot(s: Subject) {

@@ -54,6 +54,7 @@ macro_rules! for_each_case {
             limits::the_reserve_replaces_a_live_code_and_counts_apart,
             limits::failures_since_the_read_refuse_a_send,
             limits::failures_are_counted_and_a_success_clears_them,
+            limits::only_a_proven_holder_clears_failures_of_its_own,
             limits::a_locked_attempt_frees_its_slot,
             limits::an_identifier_sends_three_times_in_a_window,
             limits::an_identifier_is_trusted_with_the_contact_it_succeeded_with,
