@@ -50,7 +50,7 @@ pub struct IntentKeys {
     pub identifier: Option<(ContactKey, IdentifierKey)>,
     /// A token issued in the tenant.
     pub token: Option<TokenId>,
-    /// Users of the target organization with this contact, verified or not.
+    /// Users of the target organization with this contact, verified or not: verified ones first, at most eight.
     pub contact_in_target: Option<ContactKey>,
     /// The first users of the tenant in which this contact is verified (at most three, the target's first).
     pub verified_contact: Option<ContactKey>,
@@ -83,7 +83,7 @@ pub struct Facts {
     /// Its parent.
     pub parent: Option<Organization>,
     /// Candidates for the caller: those of the target first, then of its parent, then at most two of other
-    /// organizations of the tenant.
+    /// organizations of the tenant. A contact yields at most three of the target and three of its parent.
     pub callers: Vec<CallerMatch>,
     /// The activity with this fingerprint in the tenant.
     pub activity: Option<ActivityRecord>,
@@ -249,7 +249,7 @@ pub enum Write {
     Enqueue(Box<OutboxMessage>),
     /// A token that was issued.
     InsertToken(Box<Token>),
-    /// Guard: the token exists and signed nobody up yet (D-1).
+    /// Guard: the token exists, has not expired and signed nobody up yet (D-1).
     UseTokenForSignup {
         /// Tenant.
         tenant: OrganizationId,
@@ -337,7 +337,8 @@ pub enum Write {
         /// As read.
         version: i64,
     },
-    /// Removes a user with its contacts and credentials. Guard: it exists.
+    /// Removes a user with its contacts and credentials, and the claims of contacts that no other user has proved. Guard:
+    /// it exists.
     DeleteUser {
         /// Where the user lives.
         organization: OrganizationId,
@@ -541,7 +542,8 @@ pub trait Store: Send + Sync {
     /// All templates of a parent, newest first.
     async fn templates(&self, organization: OrganizationId) -> Result<Vec<Template>, StoreError>;
 
-    /// Claims due messages for `worker` under a lease. Messages past their expiry are failed, not claimed.
+    /// Claims due messages for `worker` under a lease, which is told as their `due_at`: from then on another worker may
+    /// claim them. A claim counts as an attempt. Messages past their expiry are failed, not claimed.
     async fn claim_messages(
         &self,
         worker: uuid::Uuid,
