@@ -49,6 +49,10 @@ struct LoginArgs {
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 
+    /// Connections the server keeps to its mail server. Absent: its own default.
+    #[arg(long, value_name = "N")]
+    mail_connections: Option<u32>,
+
     /// Wait this long before the first measurement, for a profiler to attach to the server; its process id is printed.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pause: u64,
@@ -61,7 +65,7 @@ fn main() -> Result<()> {
 }
 
 fn run_login(args: LoginArgs) -> Result<()> {
-    let LoginArgs { server, seconds, rounds, connections, quick, write, pause } = args;
+    let LoginArgs { server, seconds, rounds, connections, quick, write, mail_connections, pause } = args;
     let server = match server {
         Some(path) => path,
         None => login::default_server()?,
@@ -70,7 +74,8 @@ fn run_login(args: LoginArgs) -> Result<()> {
         true => login::Plan { rounds: 1, time: Duration::from_millis(300), connections: vec![1, 4] },
         false => login::Plan { rounds: rounds.max(1), time: Duration::from_secs_f64(seconds), connections },
     };
-    let report = login::run(&server, &plan, Duration::from_secs(pause))?;
+    let setup = login::Setup { server, mail_connections, pause: Duration::from_secs(pause) };
+    let report = login::run(&setup, &plan)?;
     println!("\n{report}");
     match write {
         Some(path) => report::replace(&path, &report),

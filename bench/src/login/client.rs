@@ -21,41 +21,53 @@ use vestibule_wire::ActivityType;
 
 /// A request ready to be sent.
 pub struct Stamped {
-    path: String,
+    /// Where it goes.
+    pub path: String,
     /// Header value.
     pub stamp: String,
     /// Exactly what the stamp covers.
     pub body: String,
 }
 
-impl Stamped {
-    /// An activity stamped with `key`.
-    pub fn new(key: &SigningKey, activity: ActivityType, organization: &str, parameters: &Value) -> Self {
-        let body = json!({
-            "type": activity.name(),
-            "timestampMs": now_ms().to_string(),
-            "organizationId": organization,
-            "parameters": parameters,
-        })
-        .to_string();
-        let path = format!("/public/v1/submit/{}", activity.path());
-        Self { stamp: ApiStamp::make(key, body.as_bytes()), path, body }
+/// A backend: the holder of a key of the parent organization.
+#[derive(Clone)]
+pub struct Backend {
+    /// Its key.
+    pub key: SigningKey,
+    /// The parent organization.
+    pub parent: String,
+    /// The time, epoch milliseconds.
+    pub now: fn() -> i64,
+}
+
+impl Backend {
+    /// Makes a user with a sub-organization of its own.
+    pub fn create(&self, email: &str) -> Stamped {
+        let parameters = json!({
+            "subOrganizationName": "user",
+            "rootUsers": [{
+                "userName": email, "userEmail": email,
+                "apiKeys": [], "authenticators": [], "oauthProviders": [],
+            }],
+            "rootQuorumThreshold": 1,
+        });
+        self.stamped(ActivityType::CreateSubOrganizationV8, &self.parent, &parameters)
     }
 
-    /// Asks the parent to send a code.
-    pub fn init(key: &SigningKey, parent: &str, email: &str) -> Self {
+    /// Has a code sent.
+    pub fn init(&self, email: &str) -> Stamped {
         let parameters = json!({ "otpType": "OTP_TYPE_EMAIL", "contact": email, "appName": "Acme" });
-        Self::new(key, ActivityType::InitOtpV3, parent, &parameters)
+        self.stamped(ActivityType::InitOtpV3, &self.parent, &parameters)
     }
 
-    /// Shows the parent the code, encrypted.
-    pub fn verify(key: &SigningKey, parent: &str, otp_id: &str, bundle: &str) -> Self {
+    /// Shows the code, encrypted.
+    pub fn verify(&self, otp_id: &str, bundle: &str) -> Stamped {
         let parameters = json!({ "otpId": otp_id, "encryptedOtpBundle": bundle });
-        Self::new(key, ActivityType::VerifyOtpV2, parent, &parameters)
+        self.stamped(ActivityType::VerifyOtpV2, &self.parent, &parameters)
     }
 
     /// Turns the token into a session of `session`, the key that the token names.
-    pub fn login(key: &SigningKey, organization: &str, token: &str, session: &SigningKey) -> Result<Self> {
+    pub fn login(&self, organization: &str, token: &str, session: &SigningKey) -> Result<Stamped> {
         let public_key = session.public_key().to_hex();
         let token_id = token::peek(token).context("the verification token cannot be read")?.id;
         let parameters = json!({
@@ -63,13 +75,27 @@ impl Stamped {
             "publicKey": public_key,
             "clientSignature": ClientSignature::make_login(session, token_id, &public_key),
         });
-        Ok(Self::new(key, ActivityType::OtpLoginV2, organization, &parameters))
+        Ok(self.stamped(ActivityType::OtpLoginV2, organization, &parameters))
+    }
+
+    fn stamped(&self, activity: ActivityType, organization: &str, parameters: &Value) -> Stamped {
+        let body = json!({
+            "type": activity.name(),
+            "timestampMs": (self.now)().to_string(),
+            "organizationId": organization,
+            "parameters": parameters,
+        })
+        .to_string();
+        let path = format!("/public/v1/submit/{}", activity.path());
+        Stamped { stamp: ApiStamp::make(&self.key, body.as_bytes()), path, body }
     }
 }
 
+/// The time of this machine, epoch milliseconds.
 #[expect(clippy::disallowed_methods, reason = "the server judges requests by the time they name")]
-fn now_ms() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+pub fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A completed activity: its result's members, and how long the answer took.

@@ -22,7 +22,7 @@ use vestibule_crypto::stamp::ApiStamp;
 use vestibule_crypto::token::{self, SessionJwt, VerificationToken};
 use vestibule_wire::OtpType;
 
-use super::client::Stamped;
+use super::client::{Backend, Stamped, now_ms};
 
 /// Instants the tokens expire; no operation looks at the time.
 const EXPIRES_AT_MS: i64 = 1_800_000_000_000;
@@ -60,7 +60,7 @@ pub struct Limit {
 
 /// One login as it went over the wire, and what the server keeps of it between requests.
 struct Sample {
-    backend: SigningKey,
+    backend: Backend,
     client: SigningKey,
     organization: Uuid,
     otp_id: Uuid,
@@ -82,10 +82,11 @@ struct Sample {
 impl Sample {
     fn new(keys: &KeySet) -> Result<Self> {
         let entropy = &SystemEntropy;
-        let (backend, client) = (SigningKey::generate(entropy), SigningKey::generate(entropy));
+        let client = SigningKey::generate(entropy);
         let [organization, user, otp_id, token_id] =
             std::array::from_fn(|_| Uuid::from_bytes(array(entropy)));
-        let [parent, organization_text] = [user, organization].map(|id| id.to_string());
+        let backend =
+            Backend { key: SigningKey::generate(entropy), parent: organization.to_string(), now: now_ms };
         let email = "user-12345@mail.example";
         let code = otp_code::generate(entropy, true, 9).expose().clone();
 
@@ -117,9 +118,9 @@ impl Sample {
             scope: None,
         };
         let requests = [
-            Stamped::init(&backend, &parent, email),
-            Stamped::verify(&backend, &parent, &otp_id.to_string(), &guess),
-            Stamped::login(&backend, &organization_text, &token, &client)?,
+            backend.init(email),
+            backend.verify(&otp_id.to_string(), &guess),
+            backend.login(&organization.to_string(), &token, &client)?,
         ];
         let secrets = [
             json!({ "result": { "otpEncryptionTargetBundle": bundle } }),
@@ -189,7 +190,7 @@ impl Limit {
         let mut operations = Vec::new();
         let mut add = |name, times, run: Box<dyn Fn()>| operations.push(Operation { name, times, run });
 
-        let backend = sample.backend.public_key();
+        let backend = sample.backend.key.public_key();
         add("verify a stamp, the key parsed before", 3, {
             Box::new(move || {
                 for (stamp, body) in &stamps {

@@ -9,7 +9,7 @@ use vestibule_crypto::bundle::seal_otp_bundle;
 use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_crypto::token::SessionJwt;
 
-use super::client::{Connection, Stamped};
+use super::client::Connection;
 use super::users::Site;
 use crate::machine;
 use crate::report::percentile;
@@ -92,7 +92,7 @@ pub async fn warm_up(site: &Rc<Site>, connections: usize) -> Result<()> {
 async fn login(site: &Site, connection: &mut Connection) -> Result<(Times, String)> {
     let user = site.next_user()?;
     let code = site.mail.expect(&user.email);
-    let init = connection.submit(Stamped::init(&site.backend, &site.parent, &user.email)).await?;
+    let init = connection.submit(site.backend.init(&user.email)).await?;
     let answered = Instant::now();
     let code = tokio::time::timeout(MAIL_LIMIT, code).await.context("a message did not arrive")??;
     let mail = answered.elapsed();
@@ -105,11 +105,9 @@ async fn login(site: &Site, connection: &mut Connection) -> Result<(Times, Strin
         &SystemEntropy,
     )
     .context("a target bundle does not verify")?;
-    let request = Stamped::verify(&site.backend, &site.parent, init.text("otpId")?, &bundle);
-    let verify = connection.submit(request).await?;
+    let verify = connection.submit(site.backend.verify(init.text("otpId")?, &bundle)).await?;
 
     let token = verify.text("verificationToken")?;
-    let request = Stamped::login(&site.backend, &user.organization, token, &user.key)?;
-    let login = connection.submit(request).await?;
+    let login = connection.submit(site.backend.login(&user.organization, token, &user.key)?).await?;
     Ok(([init.took, mail, verify.took, login.took], login.text("session")?.to_owned()))
 }

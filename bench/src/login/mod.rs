@@ -8,7 +8,7 @@ mod server;
 mod table;
 mod users;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -38,6 +38,17 @@ pub struct Plan {
     pub connections: Vec<usize>,
 }
 
+/// What to measure it on.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The server program.
+    pub server: PathBuf,
+    /// Connections to the mail server; the server's default when absent.
+    pub mail_connections: Option<u32>,
+    /// Time for a profiler to attach.
+    pub pause: Duration,
+}
+
 /// What one round found.
 struct Round {
     limit: Vec<Cost>,
@@ -51,19 +62,19 @@ pub fn default_server() -> Result<PathBuf> {
 }
 
 /// Measures and reports, as Markdown.
-pub fn run(program: &Path, plan: &Plan, pause: Duration) -> Result<String> {
+pub fn run(setup: &Setup, plan: &Plan) -> Result<String> {
     let cores = Cores::choose()?;
     machine::pin(cores.generator)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the load generator")?;
-    LocalSet::new().block_on(&runtime, measure(program, plan, pause, cores))
+    LocalSet::new().block_on(&runtime, measure(setup, plan, cores))
 }
 
-async fn measure(program: &Path, plan: &Plan, pause: Duration, cores: Cores) -> Result<String> {
+async fn measure(setup: &Setup, plan: &Plan, cores: Cores) -> Result<String> {
     let mail = MailServer::start().await?;
-    let server = Server::start(program, mail.address(), cores.server)?;
+    let server = Server::start(setup, mail.address(), cores.server)?;
     eprintln!("the server is process {} at {}", server.pid(), server.address);
     let at_start = machine::memory(server.pid())?;
     let sync = machine::sync_time(server.directory())?;
@@ -71,7 +82,7 @@ async fn measure(program: &Path, plan: &Plan, pause: Duration, cores: Cores) -> 
 
     users::top_up(&site, WARM_UP_CONNECTIONS * 4).await?;
     load::warm_up(&site, WARM_UP_CONNECTIONS).await?;
-    tokio::time::sleep(pause).await;
+    tokio::time::sleep(setup.pause).await;
 
     let mut rounds = Vec::with_capacity(plan.rounds);
     for number in 1..=plan.rounds {

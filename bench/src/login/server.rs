@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::on_core;
+use super::{Setup, on_core};
 
 const CONFIG: &str = "vestibule.toml";
 const KEYS: &str = "keys.json";
@@ -52,9 +52,10 @@ impl Drop for Running {
 }
 
 impl Server {
-    /// Starts `program` on processor `core`, with `mail` as its mail server. Its data lie beside this program, where
+    /// Starts it on processor `core`, with `mail` as its mail server. Its data lie beside this program, where
     /// cargo builds: a directory for temporary files may be memory, on which a sync costs nothing.
-    pub fn start(program: &Path, mail: SocketAddr, core: usize) -> Result<Self> {
+    pub fn start(setup: &Setup, mail: SocketAddr, core: usize) -> Result<Self> {
+        let program = &setup.server;
         if !program.is_file() {
             bail!(
                 "there is no server at {}; build it with `cargo build -p vestibule`, or name it in VESTIBULE_BIN",
@@ -68,7 +69,7 @@ impl Server {
             .tempdir_in(own.parent().unwrap_or(Path::new(".")))
             .context("cannot make a directory for the server's data")?;
         let place = directory.path();
-        fs::write(place.join(CONFIG), config(mail)).context("cannot write the configuration")?;
+        fs::write(place.join(CONFIG), config(setup, mail)).context("cannot write the configuration")?;
         output(&program, place, &["keys", "generate", "--out", KEYS])?;
 
         let mut command = command(&program, place);
@@ -102,14 +103,18 @@ impl Server {
 }
 
 /// Everything that is not named here has its default.
-fn config(mail: SocketAddr) -> String {
-    format!(
+fn config(setup: &Setup, mail: SocketAddr) -> String {
+    let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n\
          [keys]\nfile = \"{KEYS}\"\n\
          [email]\nfrom = \"no-reply@acme.example\"\nhost = \"{}\"\nport = {}\ntls = \"none\"\nhello_name = \"login.acme.example\"\n",
         mail.ip(),
         mail.port()
-    )
+    );
+    if let Some(connections) = setup.mail_connections {
+        text.push_str(&format!("connections = {connections}\n"));
+    }
+    text
 }
 
 /// The program, without settings of whoever runs this. Paths are relative: that of the administrators' socket is short.

@@ -6,13 +6,11 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
-use serde_json::json;
 use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::SigningKey;
-use vestibule_wire::ActivityType;
 
-use super::client::{Connection, Stamped};
+use super::client::{Backend, Connection, now_ms};
 use super::mail::MailServer;
 use super::server::Server;
 
@@ -23,10 +21,8 @@ const MAKERS: usize = 32;
 pub struct Site {
     /// Where the server listens.
     pub address: SocketAddr,
-    /// The parent organization.
-    pub parent: String,
-    /// The backend's key.
-    pub backend: SigningKey,
+    /// Who asks for codes and logs users in.
+    pub backend: Backend,
     /// The server's keys; clients use the public ones.
     pub keys: KeySet,
     /// Where codes arrive.
@@ -50,9 +46,12 @@ impl Site {
     pub fn new(server: &Server, mail: MailServer) -> Result<Self> {
         Ok(Self {
             address: server.address,
-            parent: server.tenant.organization_id.clone(),
-            backend: SigningKey::from_hex(&server.tenant.api_private_key)
-                .context("the backend has no key")?,
+            backend: Backend {
+                key: SigningKey::from_hex(&server.tenant.api_private_key)
+                    .context("the backend has no key")?,
+                parent: server.tenant.organization_id.clone(),
+                now: now_ms,
+            },
             keys: KeySet::from_json(&server.keys_document()?).context("the server's keys cannot be read")?,
             mail,
             waiting: RefCell::default(),
@@ -95,16 +94,7 @@ async fn make(site: &Site, connection: &mut Connection) -> Result<User> {
     let number = site.made.get();
     site.made.set(number + 1);
     let email = format!("user-{number}@mail.example");
-    let parameters = json!({
-        "subOrganizationName": "user",
-        "rootUsers": [{
-            "userName": email, "userEmail": email,
-            "apiKeys": [], "authenticators": [], "oauthProviders": [],
-        }],
-        "rootQuorumThreshold": 1,
-    });
-    let request =
-        Stamped::new(&site.backend, ActivityType::CreateSubOrganizationV8, &site.parent, &parameters);
-    let organization = connection.submit(request).await?.text("subOrganizationId")?.to_owned();
+    let made = connection.submit(site.backend.create(&email)).await?;
+    let organization = made.text("subOrganizationId")?.to_owned();
     Ok(User { organization, email, key: SigningKey::generate(&SystemEntropy) })
 }

@@ -10,7 +10,7 @@ use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 use vestibule_crypto::entropy::SystemEntropy;
-use vestibule_testkit::TestServer;
+use vestibule_testkit::{EPOCH_MS, TestServer};
 
 use super::*;
 
@@ -40,9 +40,9 @@ impl<S: tracing::Subscriber> Layer<S> for Counts {
 
 impl Counts {
     /// Sends a request as the load generator does and counts what the server does about it.
-    async fn server_side(&self, server: &TestServer, path: &str, request: Stamped) -> Value {
+    async fn server_side(&self, server: &TestServer, request: Stamped) -> Value {
         let headers = [("x-stamp", request.stamp.as_str())];
-        let reply = server.send(Method::POST, path, &headers, request.body.clone());
+        let reply = server.send(Method::POST, &request.path, &headers, request.body.clone());
         let reply = reply.with_subscriber(registry().with(self.clone())).await;
         reply.result().clone()
     }
@@ -52,21 +52,23 @@ impl Counts {
 async fn the_limit_runs_what_a_server_runs_for_a_login() {
     let server = TestServer::start().await;
     let account = server.create_user("user-12345@mail.example").await;
-    let (backend, parent) = (&server.tenant.key, server.tenant.organization_id.to_string());
+    let backend = Backend {
+        key: server.tenant.key.clone(),
+        parent: server.tenant.organization_id.to_string(),
+        now: || EPOCH_MS,
+    };
     let text = |value: &Value, member: &str| value[member].as_str().unwrap().to_owned();
     let client = SigningKey::generate(&SystemEntropy);
 
     let real = Counts::default();
-    let init = Stamped::init(backend, &parent, "user-12345@mail.example");
-    let init = real.server_side(&server, "/public/v1/submit/init_otp", init).await;
+    let init = real.server_side(&server, backend.init("user-12345@mail.example")).await;
     let delivery = server.code("user-12345@mail.example");
     let code = delivery.with_subscriber(registry().with(real.clone())).await;
     let bundle = server.encrypt(&text(&init, "otpEncryptionTargetBundle"), &code, &client);
-    let verify = Stamped::verify(backend, &parent, &text(&init, "otpId"), &bundle);
-    let verify = real.server_side(&server, "/public/v1/submit/verify_otp", verify).await;
+    let verify = real.server_side(&server, backend.verify(&text(&init, "otpId"), &bundle)).await;
     let token = text(&verify, "verificationToken");
-    let login = Stamped::login(backend, &account.organization_id.to_string(), &token, &client).unwrap();
-    real.server_side(&server, "/public/v1/submit/otp_login", login).await;
+    let login = backend.login(&account.organization_id.to_string(), &token, &client).unwrap();
+    real.server_side(&server, login).await;
 
     let listed = Counts::default();
     let limit = Limit::new(server.keys.to_json().expose()).unwrap();
