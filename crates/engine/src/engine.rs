@@ -223,7 +223,9 @@ impl Engine {
         // The body parsed as JSON, so that it is UTF-8.
         let message = String::from_utf8_lossy(body).into_owned();
         let (secrets, message) = Secrets::take(&mut intent, &mut result, message);
-        let sealed = (!secrets.is_empty()).then(|| {
+        // What the proxy handed to a browser is nobody's to read again: its service user has no use for it.
+        let kept = !secrets.is_empty() && caller.via != Via::Proxy;
+        let sealed = kept.then(|| {
             let text = serde_json::to_vec(&secrets).expect("secrets are JSON");
             self.services.keys.sealing_key().seal(entropy, &secrets_place(caller.target.id, id), &text)
         });

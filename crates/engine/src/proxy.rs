@@ -181,10 +181,14 @@ impl Call<'_> {
     async fn account(&self, body: &[u8]) -> Result<Value, Refusal> {
         let b: proxy::Account = proxy::parse(body)?;
         let filter = Filter::parse(&b.filter_type, &b.filter_value)?;
+        let required = self.engine.settings.account_requires_token
+            || self.config.settings.verification_token_required_for_get_account_pii;
+        // Names often are contacts, and no token proves a name.
+        if required && matches!(filter, Filter::Name(_) | Filter::Username(_)) {
+            return Err(Refusal::InvalidFilter);
+        }
         if let Filter::Contact(kind, value) = &filter {
             let contact = Contact::parse(*kind, value)?;
-            let required = self.engine.settings.account_requires_token
-                || self.config.settings.verification_token_required_for_get_account_pii;
             match &b.verification_token {
                 Some(text) => self.proves(text, &contact).await?,
                 None if required => return Err(Refusal::MissingField("verificationToken".to_owned())),

@@ -497,7 +497,7 @@ pub trait Store: Send + Sync {
     /// All users of an organization, newest first.
     async fn users(&self, organization: OrganizationId) -> Result<Vec<UserRecord>, StoreError>;
 
-    /// One activity of an organization.
+    /// One activity of an organization, or of a sub-organization of it (G-ENV-6).
     async fn activity(
         &self,
         organization: OrganizationId,

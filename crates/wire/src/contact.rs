@@ -140,7 +140,21 @@ fn normalise_email(given: &str) -> Option<String> {
     if domain.is_empty() || !domain.split('.').all(label) {
         return None;
     }
-    Some(format!("{}@{}", local.to_lowercase(), domain))
+    Some(format!("{}@{}", lower_case(local), domain))
+}
+
+/// Lower case, in which no other letter becomes an ASCII one: the Kelvin sign is not a K to any mail server, and who
+/// owns one mailbox must not pass for the owner of the other.
+fn lower_case(local: &str) -> String {
+    let mut text = String::with_capacity(local.len());
+    for c in local.chars() {
+        if c.is_ascii() || c.to_lowercase().any(|lower| lower.is_ascii()) {
+            text.push(c.to_ascii_lowercase());
+        } else {
+            text.extend(c.to_lowercase());
+        }
+    }
+    text
 }
 
 fn normalise_phone(given: &str) -> Option<String> {
@@ -174,6 +188,13 @@ mod tests {
             Contact::email(" User@Example.COM ").map(|c| c.delivery().to_owned()),
             Ok("User@Example.COM".to_owned())
         );
+    }
+
+    #[test]
+    fn no_letter_passes_for_an_ascii_one() {
+        assert_eq!(email("\u{212a}im@acme.example"), Some("\u{212a}im@acme.example".to_owned()));
+        assert_eq!(email("\u{130}@acme.example"), Some("\u{130}@acme.example".to_owned()));
+        assert_eq!(email("JÜRGEN@acme.example"), Some("jürgen@acme.example".to_owned()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Strict JSON: what `serde_json` lets pass and the protocol does not (GAPS D-5, D-6).
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
@@ -88,15 +89,15 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut members = Map::new();
-        let mut absent: Vec<String> = Vec::new();
+        let mut absent: HashSet<String> = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
             let value = map.next_value_seed(inner)?;
             if members.contains_key(&key) || absent.contains(&key) {
                 return Err(A::Error::custom("duplicate key"));
             }
             match value {
-                Value::Null => absent.push(key),
-                Value::String(text) if text.is_empty() => absent.push(key),
+                Value::Null => drop(absent.insert(key)),
+                Value::String(text) if text.is_empty() => drop(absent.insert(key)),
                 value => {
                     members.insert(key, value);
                 }

@@ -174,12 +174,16 @@ fn add_user(
     for authenticator in &user.authenticators {
         credentials.push(passkeys::new_credential(cx, organization, tenant, id, authenticator)?);
     }
+    let newest = credentials.iter().rfind(|c| c.expires_at.is_some()).map(|c| c.lookup.clone());
     for credential in credentials {
         if taken.contains(&credential.lookup) {
             return Err(Refusal::PublicKeyExists);
         }
         taken.push(credential.lookup.clone());
         changes.push(Write::InsertCredential(Box::new(credential)));
+    }
+    if let Some(except) = newest {
+        changes.push(Write::TrimExpiringKeys { organization, user: id, keep: limits::EXPIRING_KEYS, except });
     }
     Ok(())
 }

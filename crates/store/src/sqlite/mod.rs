@@ -86,6 +86,11 @@ impl SqliteStore {
     }
 }
 
+/// The milliseconds that an id of version 7 begins with (RFC 9562, section 5.7).
+fn created_at(id: ActivityId) -> Millis {
+    id.as_bytes()[..6].iter().fold(0, |ms, byte| ms << 8 | Millis::from(*byte))
+}
+
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.close();
@@ -122,7 +127,13 @@ impl Store for SqliteStore {
         activity: ActivityId,
     ) -> Result<Option<ActivityRecord>, StoreError> {
         let params = params![organization.as_bytes(), activity.as_bytes()];
-        self.readers.with(|conn| one(conn, S::Activity, &params, rows::activity))
+        self.readers.with(|conn| match one(conn, S::Activity, &params, rows::activity)? {
+            Some(found) => Ok(Some(found)),
+            None => {
+                let params = params![created_at(activity), activity.as_bytes(), organization.as_bytes()];
+                one(conn, S::TenantActivity, &params, rows::activity)
+            }
+        })
     }
 
     async fn activities(

@@ -19,6 +19,14 @@ pub(super) const USERS: &str = concat!(
 pub(super) const ACTIVITY: &str =
     concat!("SELECT ", activity!(""), " FROM activities WHERE organization_id = $1 AND id = $2");
 
+/// Of any organization of a tenant. An id of version 7 begins with the time of its creation, whose index leads to the
+/// few rows of that millisecond.
+pub(super) const TENANT_ACTIVITY: &str = concat!(
+    "SELECT ",
+    activity!(""),
+    " FROM activities WHERE created_at = $1 AND id = $2 AND tenant_id = $3"
+);
+
 /// A page of sub-organizations: `$1` the parent, `$2` the cursor, then what the filter compares, if anything, and the
 /// limit.
 macro_rules! pages {

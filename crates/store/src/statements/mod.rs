@@ -69,6 +69,7 @@ statements! {
     Parents "parents" => same(lists::PARENTS);
     Users "users" => same(lists::USERS);
     Activity "activity" => same(lists::ACTIVITY);
+    TenantActivity "tenant_activity" => same(lists::TENANT_ACTIVITY);
     ProxyConfig "proxy_config" => same(lists::PROXY_CONFIG);
     Template "template" => same(lists::TEMPLATE);
     Templates "templates" => same(lists::TEMPLATES);

@@ -34,7 +34,12 @@ pub async fn an_activity_comes_back_as_it_was_stored(s: Subject) {
     assert!(facts.activity.is_none() && facts.submitter.is_none());
 
     assert_eq!(s.store.activity(sub, stored.id).await.unwrap(), Some(stored.clone()));
-    assert_eq!(s.store.activity(parent, stored.id).await.unwrap(), None);
+    assert_eq!(
+        s.store.activity(parent, stored.id).await.unwrap(),
+        Some(stored.clone()),
+        "a parent finds it too"
+    );
+    assert_eq!(s.store.activity(s.parent().await, stored.id).await.unwrap(), None);
     assert_eq!(s.store.activity(sub, ActivityId(new_id())).await.unwrap(), None);
 }
 

@@ -129,6 +129,25 @@ async fn codes_are_never_shown_and_tokens_only_to_the_submitter() {
 }
 
 #[tokio::test]
+async fn a_parent_reads_an_activity_of_its_sub_organization_by_either_id() {
+    let server = TestServer::start().await;
+    let (account, _) = server.logged_in("user@acme.example").await;
+    let list = server.query(&server.tenant.key, "list_activities", account.organization_id, json!({})).await;
+    let id = json!({ "activityId": list.body["activities"][0]["id"] });
+    for named in [account.organization_id, server.tenant.organization_id] {
+        let reply = server.query(&server.tenant.key, "get_activity", named, id.clone()).await;
+        assert_eq!(
+            reply.body["activity"]["organizationId"],
+            json!(account.organization_id),
+            "{}",
+            reply.body
+        );
+    }
+    let other = server.another_tenant().await;
+    assert_eq!(server.query(&other.key, "get_activity", other.organization_id, id).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_clear_code_is_gone_from_the_first_answer_on() {
     let server = TestServer::start().await;
     let email = "user@acme.example";

@@ -184,6 +184,37 @@ async fn production_tells_accounts_only_to_who_proved_the_contact() {
 }
 
 #[tokio::test]
+async fn production_does_not_look_accounts_up_by_names_that_may_be_contacts() {
+    let server = TestServer::with(Settings::default()).await;
+    server.logged_in("user@acme.example").await;
+    for (kind, value) in [("USERNAME", "user@acme.example"), ("NAME", "user")] {
+        let reply = server.proxy("account", json!({ "filterType": kind, "filterValue": value })).await;
+        assert_eq!(reply.refusal(), (400, "REQUEST_INVALID", "invalid filter"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_was_handed_is_nobodys_to_read_again() {
+    let server = TestServer::start().await;
+    prove(&server, "user@acme.example").await;
+    let parent = server.tenant.organization_id;
+    let users = server.query(&server.tenant.key, "list_users", parent, json!({})).await;
+    let service =
+        users.body["users"].as_array().expect("a list").iter().find(|u| u["userName"] == "Auth Proxy");
+    let intruder = client_key(&server);
+    let parameters = json!({
+        "userId": service.expect("the service user")["userId"],
+        "apiKeys": [{ "apiKeyName": "k", "publicKey": intruder.public_key().to_hex(), "curveType": "API_KEY_CURVE_P256" }],
+    });
+    server.backend(ActivityType::CreateApiKeysV2, parameters).await.result();
+    let filter = json!({ "filterByType": ["ACTIVITY_TYPE_VERIFY_OTP_V2"] });
+    let list = server.query(&intruder, "list_activities", parent, filter).await;
+    let id = json!({ "activityId": list.body["activities"][0]["id"] });
+    let read = server.query(&intruder, "get_activity", parent, id).await;
+    assert_eq!(read.body["activity"]["result"]["verifyOtpResult"]["verificationToken"], "", "{}", read.body);
+}
+
+#[tokio::test]
 async fn accounts_are_found_by_key_and_credential_id_too() {
     let server = TestServer::start().await;
     let (account, key) = server.logged_in("user@acme.example").await;

@@ -126,6 +126,23 @@ async fn what_cannot_be_is_refused_in_the_documented_words() {
 }
 
 #[tokio::test]
+async fn a_new_user_keeps_ten_expiring_keys() {
+    let server = TestServer::start().await;
+    let keys: Vec<Value> = (0..30)
+        .map(|n| {
+            let key = client_key(&server).public_key().to_hex();
+            json!({ "apiKeyName": format!("k{n}"), "publicKey": key, "curveType": "API_KEY_CURVE_P256", "expirationSeconds": "600" })
+        })
+        .collect();
+    let mut with_keys = user("a@x.example");
+    with_keys["apiKeys"] = json!(keys);
+    let reply = server.backend(ActivityType::CreateSubOrganizationV8, organization(json!([with_keys]))).await;
+    let id: OrganizationId = reply.text("subOrganizationId").parse().expect("a UUID");
+    let listed = server.query(&server.tenant.key, "get_api_keys", id, json!({})).await;
+    assert_eq!(listed.body["apiKeys"].as_array().map(Vec::len), Some(10));
+}
+
+#[tokio::test]
 async fn a_token_proves_one_root_users_contact_and_signs_up_once() {
     let server = TestServer::start().await;
     let verified = server.verify("user@acme.example").await;
