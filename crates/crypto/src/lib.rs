@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod fingerprint;
 pub mod hpke;
 pub mod keyset;
+pub mod other_curves;
 pub mod otp_code;
 pub mod p256;
 pub mod seal;

@@ -7,7 +7,7 @@ use vestibule_wire::view::CredentialType;
 use vestibule_wire::{Contact, OrganizationId, Refusal, TokenId};
 
 use crate::model::{ContactKey, Credential, Organization, UserRecord};
-use crate::store::{CallerKey, CallerMatch, Facts, IntentKeys};
+use crate::store::{CallerKey, CallerMatch, Facts, IntentKeys, Write};
 
 /// The stamp headers of a request, as they came.
 #[derive(Clone, Copy, Default)]
@@ -195,6 +195,8 @@ pub(crate) struct Caller {
     pub(crate) target: Organization,
     pub(crate) via: Via,
     pub(crate) stamp: StampRecord,
+    /// Look-up bytes of the API or session key that stamped.
+    lookup: Option<Vec<u8>>,
     _made_here: (),
 }
 
@@ -209,6 +211,12 @@ impl Caller {
         self.target.tenant()
     }
 
+    /// The guard that its key was not revoked between the read and the commit.
+    pub(crate) fn still_authorized(&self) -> Option<Write> {
+        let lookup = self.lookup.clone()?;
+        Some(Write::RequireCredential { tenant: self.home.tenant(), organization: self.home.id, lookup })
+    }
+
     /// The auth proxy's service user, vouched for by its configuration.
     pub(crate) fn proxy(facts: &Facts, stamp: StampRecord) -> Result<Self, Refusal> {
         let target = facts.organization.clone().ok_or(Refusal::OrganizationNotFound)?;
@@ -220,6 +228,7 @@ impl Caller {
             target,
             via: Via::Proxy,
             stamp,
+            lookup: None,
             _made_here: (),
         })
     }
@@ -269,6 +278,7 @@ pub(crate) fn authenticate(
             Stamp::Attested { .. } => Via::Attested,
         },
         stamp: stamp.record(),
+        lookup: found.credential.as_ref().map(|c| c.lookup.clone()),
         _made_here: (),
     })
 }

@@ -91,8 +91,10 @@ impl Engine {
         }
         let stamp = Stamp::parse(headers, Surface::Activity, &self.cache)?;
         let envelope = Envelope::parse(path, body)?;
+        let organization = envelope.organization_id;
         let parsed = envelope.intent();
-        let mut intent_keys = parsed.as_ref().map(|p| activities::keys(&p.intent)).unwrap_or_default();
+        let mut intent_keys =
+            parsed.as_ref().map(|p| activities::keys(&p.intent, organization)).unwrap_or_default();
         stamp.add_keys(&mut intent_keys);
         self.run(Submission {
             envelope: &envelope,
@@ -145,6 +147,7 @@ impl Engine {
                         self.record(envelope, echo, effect.result, &caller, fingerprint, body, facts.now);
                     let mut changes = ChangeSet::new();
                     changes.push(Write::InsertActivity(Box::new(record)));
+                    changes.writes.extend(caller.still_authorized());
                     changes.writes.extend(effect.changes.writes);
                     if self.commit(permit, changes).await? {
                         return Ok(shown);

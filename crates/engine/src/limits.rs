@@ -46,7 +46,10 @@ pub fn send_delay_ms(failures: i64) -> i64 {
 /// `trusted` callers (the user's own key, or an identifier that succeeded with this contact before) may use the
 /// reserve when a flood has used up the ordinary sends; it still ends at [`MAX_FAILURES`].
 pub fn send(limits: &ContactLimits, now: Millis, trusted: bool) -> Result<Allowance, Refusal> {
-    if limits.failures >= MAX_FAILURES {
+    // Every live code may still take all its guesses; a new one must not lead past the end.
+    let live = limits.slots.iter().filter(|slot| slot.until > now).count() as i64;
+    let room_for = |codes: i64| limits.failures + GUESSES * codes <= MAX_FAILURES;
+    if !room_for(1) {
         return Err(Refusal::MaxOtpInitiated { retry_after: None });
     }
     let free = limits.slots.iter().position(|slot| slot.until <= now);
@@ -55,15 +58,20 @@ pub fn send(limits: &ContactLimits, now: Millis, trusted: bool) -> Result<Allowa
     if let Some(slot) = free
         && window_ends <= now
         && delay_ends <= now
+        && room_for(live + 1)
     {
         return Ok(Allowance { slot, replaces: None, reserved: false });
     }
     if trusted && limits.reserve[0] + WINDOW_MS <= now {
         let slot = free.unwrap_or_else(|| earliest(&limits.slots));
         let replaces = if limits.slots[slot].until > now { limits.slots[slot].otp } else { None };
-        return Ok(Allowance { slot, replaces, reserved: true });
+        if room_for(live + i64::from(replaces.is_none())) {
+            return Ok(Allowance { slot, replaces, reserved: true });
+        }
     }
-    let slot_ends = if free.is_some() { now } else { limits.slots[earliest(&limits.slots)].until };
+    let crowded = free.is_none() || !room_for(live + 1);
+    let next = limits.slots.iter().map(|slot| slot.until).filter(|until| *until > now).min();
+    let slot_ends = next.filter(|_| crowded).unwrap_or(now);
     let wait_ms = window_ends.max(delay_ends).max(slot_ends) - now;
     Err(Refusal::MaxOtpInitiated { retry_after: Some(seconds_up(wait_ms)) })
 }
@@ -119,12 +127,30 @@ mod tests {
 
     #[test]
     fn failures_delay_sends_more_and_more_and_a_hundred_end_them() {
-        let delays: Vec<_> = [0, 5, 6, 9, 12, 24, 27, 99].map(|n| send_delay_ms(n) / 1000).to_vec();
+        let delays: Vec<_> = [0, 5, 6, 9, 12, 24, 27, 97].map(|n| send_delay_ms(n) / 1000).to_vec();
         assert_eq!(delays, [0, 0, 30, 60, 120, 1920, 3600, 3600]);
         let limits = ContactLimits { failures: 6, failed_at: NOW - 29_000, ..Default::default() };
         assert_eq!(send(&limits, NOW, false), Err(Refusal::MaxOtpInitiated { retry_after: Some(1) }));
         let limits = ContactLimits { failures: 100, failed_at: 0, ..Default::default() };
         assert_eq!(send(&limits, NOW, true), Err(Refusal::MaxOtpInitiated { retry_after: None }));
+    }
+
+    #[test]
+    fn live_codes_count_with_all_their_guesses() {
+        let live = |n| Slot { otp: otp(n), until: NOW + 2000 };
+        let none = Slot::default();
+        let with = |failures, slots| ContactLimits { failures, slots, ..Default::default() };
+        assert!(send(&with(97, [none; 3]), NOW, false).is_ok());
+        assert_eq!(
+            send(&with(98, [none; 3]), NOW, true),
+            Err(Refusal::MaxOtpInitiated { retry_after: None })
+        );
+        assert!(send(&with(94, [live(1), none, none]), NOW, false).is_ok());
+        let waits = Err(Refusal::MaxOtpInitiated { retry_after: Some(2) });
+        assert_eq!(send(&with(95, [live(1), none, none]), NOW, false), waits);
+        assert_eq!(send(&with(95, [live(1), none, none]), NOW, true), waits, "nor from the reserve");
+        assert!(send(&with(91, [live(1), live(2), live(3)]), NOW, true).is_ok(), "one gives way");
+        assert_eq!(send(&with(92, [live(1), live(2), live(3)]), NOW, true), waits);
     }
 
     #[test]

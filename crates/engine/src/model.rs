@@ -26,9 +26,11 @@ impl ContactKey {
 pub struct IdentifierKey(pub [u8; 32]);
 
 impl IdentifierKey {
-    /// The key of an identifier.
-    pub fn of(identifier: &str) -> Self {
-        Self(vestibule_crypto::fingerprint::sha256(identifier.as_bytes()))
+    /// The key of an identifier that callers use in one organization: nobody uses up that of another organization.
+    pub fn of(organization: OrganizationId, identifier: &str) -> Self {
+        let mut text = organization.as_bytes().to_vec();
+        text.extend_from_slice(identifier.as_bytes());
+        Self(vestibule_crypto::fingerprint::sha256(&text))
     }
 }
 

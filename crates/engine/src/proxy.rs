@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use vestibule_crypto::entropy::array;
 use vestibule_crypto::fingerprint::sha256;
 use vestibule_crypto::p256::SigningKey;
-use vestibule_crypto::token;
+use vestibule_crypto::token::{self, PeekedToken};
 use vestibule_wire::proxy::{self, AccountAnswer, SignupAnswer, WalletKitConfig};
 use vestibule_wire::query::{Cursor, Filter, Page};
 use vestibule_wire::view::Activity;
@@ -93,14 +93,13 @@ struct Call<'a> {
 impl Call<'_> {
     async fn otp_init(&self, activity: ActivityType, body: &[u8]) -> Result<Value, Refusal> {
         let b: proxy::OtpInit = proxy::parse(body)?;
-        self.method(match b.otp_type {
-            OtpType::Email => "email",
-            OtpType::Sms => "sms",
-        })?;
+        self.channel(b.otp_type)?;
         let s = &self.config.settings;
         let email = &s.email_customization_params;
-        let requested = b.email_customization.and_then(|e| e.template_id);
-        let template = requested.or_else(|| s.otp_template_id.clone()).or_else(|| email.template_id.clone());
+        let template = match b.email_customization.and_then(|e| e.template_id) {
+            Some(requested) => Some(requested),
+            None => self.own_template().await?,
+        };
         let parameters = json!({
             "otpType": b.otp_type,
             "contact": b.contact,
@@ -123,7 +122,26 @@ impl Call<'_> {
         Ok(only_result(&activity))
     }
 
+    /// The template that the config names. One that was removed since must not stop every login: the most recent one,
+    /// or the built-in message, takes its place.
+    async fn own_template(&self) -> Result<Option<String>, Refusal> {
+        let s = &self.config.settings;
+        let named = s.otp_template_id.as_ref().or(s.email_customization_params.template_id.as_ref());
+        let Some(id) = named.and_then(|text| text.parse().ok()) else { return Ok(None) };
+        let found = self.engine.services.store.template(self.organization.id, id).await;
+        if found.map_err(|error| unavailable(&error))?.is_some() {
+            return Ok(Some(id.to_string()));
+        }
+        tracing::warn!(config = %self.config.id, template = %id, "the auth proxy names a template that is gone");
+        Ok(None)
+    }
+
     async fn otp_verify(&self, activity: ActivityType, mut guess: Value) -> Result<Value, Refusal> {
+        let otp = guess["otpId"].as_str().and_then(|text| text.parse().ok());
+        let facts = self.read(IntentKeys { otp, ..Default::default() }).await?;
+        if let Some(otp) = &facts.otp {
+            self.channel(otp.otp_type)?;
+        }
         let lifetime = self.config.settings.verification_token_expiration_seconds;
         guess["expirationSeconds"] = lifetime.to_string().into();
         let activity = self.run(activity, self.organization.id, guess).await?;
@@ -135,7 +153,9 @@ impl Call<'_> {
         if activity == ActivityType::OtpLoginV2 && b.client_signature.is_none() {
             return Err(Refusal::MissingField("clientSignature".to_owned()));
         }
-        let target = self.login_target(&b).await?;
+        let claims = token::peek(&b.verification_token).map_err(|_| Refusal::InvalidVerificationToken)?;
+        self.channel(claims.verification_type)?;
+        let target = self.login_target(&b, &claims).await?;
         let parameters = json!({
             "verificationToken": b.verification_token,
             "publicKey": b.public_key,
@@ -148,7 +168,11 @@ impl Call<'_> {
     }
 
     /// The sub-organization in which the token's contact is verified, or the child that the request names.
-    async fn login_target(&self, b: &proxy::OtpLogin) -> Result<OrganizationId, Refusal> {
+    async fn login_target(
+        &self,
+        b: &proxy::OtpLogin,
+        claims: &PeekedToken,
+    ) -> Result<OrganizationId, Refusal> {
         if let Some(text) = &b.organization_id {
             let id: OrganizationId = text.parse().map_err(|_| Refusal::MalformedOrganizationId)?;
             let found =
@@ -156,7 +180,6 @@ impl Call<'_> {
             let child = found.is_some_and(|o| o.parent_id == Some(self.organization.id));
             return if child { Ok(id) } else { Err(Refusal::OrganizationNotFound) };
         }
-        let claims = token::peek(&b.verification_token).map_err(|_| Refusal::InvalidVerificationToken)?;
         let contact = Contact::parse(claims.verification_type, &claims.contact)
             .map_err(|_| Refusal::InvalidVerificationToken)?;
         let facts = self
@@ -245,10 +268,7 @@ impl Call<'_> {
         match &b.verification_token {
             Some(text) => {
                 let claims = token::peek(text).map_err(|_| Refusal::InvalidVerificationToken)?;
-                self.method(match claims.verification_type {
-                    OtpType::Email => "email",
-                    OtpType::Sms => "sms",
-                })?;
+                self.channel(claims.verification_type)?;
             }
             None if b.authenticators.is_empty() && b.api_keys.is_empty() => {
                 return Err(Refusal::MissingCredential(name));
@@ -303,6 +323,13 @@ impl Call<'_> {
         serde_json::to_value(config).unwrap_or_default()
     }
 
+    fn channel(&self, kind: OtpType) -> Result<(), Refusal> {
+        self.method(match kind {
+            OtpType::Email => "email",
+            OtpType::Sms => "sms",
+        })
+    }
+
     fn method(&self, name: &str) -> Result<(), Refusal> {
         let on = self.config.settings.allowed_auth_methods.iter().any(|m| m == name);
         if on { Ok(()) } else { Err(Refusal::ProxyMethodDisabled) }
@@ -339,7 +366,7 @@ impl Call<'_> {
         .to_string();
         let envelope = Envelope::internal(activity, timestamp_ms, target, parameters);
         let parsed = envelope.intent();
-        let intent = parsed.as_ref().map(|p| activities::keys(&p.intent)).unwrap_or_default();
+        let intent = parsed.as_ref().map(|p| activities::keys(&p.intent, target)).unwrap_or_default();
         engine
             .run(Submission {
                 envelope: &envelope,

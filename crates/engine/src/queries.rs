@@ -55,7 +55,6 @@ impl Engine {
                 QueryAnswer::Activity(Box::new(self.show(&record, submitter.as_ref(), caller, now)))
             }
             Query::ListActivities { statuses, types, page } => {
-                let types = types.iter().map(|t| t.name().to_owned()).collect();
                 let filter = ActivityFilter { statuses, types };
                 let records = store.activities(organization, &filter, page).await.map_err(away)?;
                 let mut voters: Vec<UserRecord> = Vec::new();

@@ -60,6 +60,8 @@ pub struct IntentKeys {
     pub user: Option<UserId>,
     /// A stored template of the tenant.
     pub template: Option<TemplateKey>,
+    /// Templates of the tenant that must exist.
+    pub named_templates: Vec<TemplateId>,
     /// The target's auth proxy config.
     pub proxy_config: bool,
 }
@@ -111,6 +113,8 @@ pub struct Facts {
     pub user: Option<UserRecord>,
     /// The template.
     pub template: Option<Template>,
+    /// Those of the named templates that exist.
+    pub named_templates: Vec<TemplateId>,
     /// The auth proxy config.
     pub proxy_config: Option<ProxyConfig>,
 }
@@ -159,6 +163,16 @@ impl ChangeSet {
 pub enum Write {
     /// Guard: no activity of the tenant has this fingerprint.
     InsertActivity(Box<ActivityRecord>),
+    /// Changes nothing. Guard: this credential still exists and lives, so that nothing is done in the name of one that
+    /// was revoked since the read.
+    RequireCredential {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// Where its user lives.
+        organization: OrganizationId,
+        /// Look-up bytes.
+        lookup: Vec<u8>,
+    },
     /// Remembers a refused guess (D-14). Guard: this body was not refused before.
     RememberRefusedGuess {
         /// Organization of the attempt.

@@ -35,9 +35,15 @@ impl KeyLocation {
     pub fn load(&self) -> Result<KeySet> {
         match self {
             Self::File(path) => {
-                let document = files::read_secret(path).context(
-                    "without keys the server cannot start; `vestibule keys generate --out FILE` makes them",
-                )?;
+                let document = files::read_secret(path);
+                let missing = !path.try_exists().unwrap_or(true);
+                let document = if missing {
+                    document.context(
+                        "without keys the server cannot start; `vestibule keys generate --out FILE` makes them",
+                    )?
+                } else {
+                    document?
+                };
                 KeySet::from_json(document.expose())
                     .with_context(|| format!("{} is not a key file", path.display()))
             }

@@ -22,6 +22,8 @@ pub enum Expect {
     OneRow,
     /// Any number of rows.
     AnyRows,
+    /// A query that finds a row; it changes none.
+    Exists,
 }
 
 /// One statement to run.
@@ -58,6 +60,7 @@ fn json<'a, T: serde::Serialize>(value: &T) -> Value<'a> {
 pub fn name(write: &Write) -> &'static str {
     match write {
         Write::InsertActivity(_) => "InsertActivity",
+        Write::RequireCredential { .. } => "RequireCredential",
         Write::RememberRefusedGuess { .. } => "RememberRefusedGuess",
         Write::TakeSend(_) => "TakeSend",
         Write::TakeIdentifierSend { .. } => "TakeIdentifierSend",
@@ -99,6 +102,11 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
     use Statement as S;
     vec![match write {
         Write::InsertActivity(activity) => insert_activity(activity),
+        Write::RequireCredential { tenant, organization, lookup } => Step {
+            statement: S::LiveCredential,
+            params: Vec::from(params![tenant.as_bytes(), lookup, organization.as_bytes(), now]),
+            expect: Expect::Exists,
+        },
         Write::RememberRefusedGuess { organization, fingerprint, otp, expires_at } => one(
             S::RememberRefusedGuess,
             params![organization.as_bytes(), fingerprint, otp.as_bytes(), *expires_at],

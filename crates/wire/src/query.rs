@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::view::{self, ActivityStatus};
-use crate::{
-    ActivityId, ActivityType, ApiKeyId, DecimalText, OrganizationId, OtpType, Refusal, UserId, decode, json,
-};
+use crate::{ActivityId, ApiKeyId, DecimalText, OrganizationId, OtpType, Refusal, UserId, decode, json};
 
 /// One query, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +17,8 @@ pub enum Query {
     ListActivities {
         /// Empty: all.
         statuses: Vec<ActivityStatus>,
-        /// Empty: all.
-        types: Vec<ActivityType>,
+        /// Full names; empty: all. Names of activities that this server does not have match nothing.
+        types: Vec<String>,
         /// Which page.
         page: Page,
     },
@@ -228,9 +226,9 @@ impl QueryBody {
     fn list_activities(&self) -> Result<Query, Refusal> {
         let params: ListParams = decode(&self.members)?;
         let page = params.page()?;
-        let mut types = Vec::new();
-        for name in &params.filter_by_type {
-            types.push(ActivityType::from_name(name).ok_or(Refusal::InvalidFilter)?);
+        let types = params.filter_by_type.clone();
+        if types.iter().any(|name| !name.starts_with("ACTIVITY_TYPE_")) {
+            return Err(Refusal::InvalidFilter);
         }
         Ok(Query::ListActivities { statuses: params.filter_by_status, types, page })
     }

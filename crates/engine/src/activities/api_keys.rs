@@ -1,6 +1,8 @@
 //! CREATE_API_KEYS and DELETE_API_KEYS (protocol 02 section 2b, G-CRED-1).
 
 use serde_json::Value;
+use vestibule_crypto::other_curves::{ed25519_point, secp256k1_point};
+use vestibule_crypto::p256::InvalidKey;
 use vestibule_wire::view::CredentialType;
 use vestibule_wire::{
     ApiKeyCurve, ApiKeyId, CreateApiKeys, DeleteApiKeys, NewApiKey, OrganizationId, Refusal, UserId,
@@ -115,6 +117,10 @@ fn is_long_lived_key(credential: &Credential) -> bool {
     credential.expires_at.is_none() && credential.kind != CredentialType::WebauthnAuthenticator
 }
 
+fn valid(point: Result<Vec<u8>, InvalidKey>) -> Result<Vec<u8>, Refusal> {
+    point.map_err(|_| Refusal::InvalidPublicKey)
+}
+
 /// Makes the row of an API key of a request.
 pub(super) fn new_credential(
     cx: &Context<'_>,
@@ -128,8 +134,8 @@ pub(super) fn new_credential(
         ApiKeyCurve::P256 => {
             (CredentialType::ApiKeyP256, cx.public_key(&key.public_key)?.compressed().to_vec())
         }
-        ApiKeyCurve::Secp256k1 => (CredentialType::ApiKeySecp256k1, other_curve(&key.public_key, 33)?),
-        ApiKeyCurve::Ed25519 => (CredentialType::ApiKeyEd25519, other_curve(&key.public_key, 32)?),
+        ApiKeyCurve::Secp256k1 => (CredentialType::ApiKeySecp256k1, valid(secp256k1_point(&key.public_key))?),
+        ApiKeyCurve::Ed25519 => (CredentialType::ApiKeyEd25519, valid(ed25519_point(&key.public_key))?),
     };
     let expiration_seconds = match &key.expiration {
         None => None,
@@ -151,11 +157,4 @@ pub(super) fn new_credential(
         created_at: now,
         updated_at: now,
     })
-}
-
-/// Keys of curves that do not stamp yet are kept in their form; one that is no point never verifies.
-fn other_curve(text: &str, length: usize) -> Result<Vec<u8>, Refusal> {
-    let bytes = hex::decode(text).map_err(|_| Refusal::InvalidPublicKey)?;
-    let compressed = length == 32 || matches!(bytes.first(), Some(2 | 3));
-    if bytes.len() == length && compressed { Ok(bytes) } else { Err(Refusal::InvalidPublicKey) }
 }

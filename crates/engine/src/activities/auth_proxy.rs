@@ -76,6 +76,9 @@ pub(super) fn update(cx: &Context<'_>, intent: &UpdateAuthProxyConfig) -> Result
     if intent.session_expiration_seconds().is_some_and(|s| s > cx.settings.max_session_s) {
         return Err(Refusal::InvalidField("sessionExpirationSeconds is above this server's limit"));
     }
+    if intent.templates().any(|id| !cx.facts.named_templates.contains(&id)) {
+        return Err(Refusal::UnknownTemplate);
+    }
     intent.apply(&mut config.settings);
     if config.settings.captcha_enabled {
         return Err(Refusal::InvalidField(

@@ -6,7 +6,7 @@ use vestibule_crypto::p256::AgreementKey;
 use vestibule_crypto::seal::place;
 use vestibule_crypto::secret::Secret;
 use vestibule_wire::{
-    FeatureName, InitOtp, MessageId, OtpFlavour, OtpId, OtpType, Refusal, is_loopback_http,
+    FeatureName, InitOtp, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, Refusal, is_loopback_http,
 };
 
 use super::{Context, Effect, result};
@@ -15,12 +15,15 @@ use crate::model::{ContactKey, IdentifierKey, MessagePayload, Otp, OutboxMessage
 use crate::outbox;
 use crate::store::{ChangeSet, ContactHolder, IntentKeys, TakeSend, TemplateKey, Write};
 
-pub(super) fn keys(intent: &InitOtp) -> IntentKeys {
+pub(super) fn keys(intent: &InitOtp, organization: OrganizationId) -> IntentKeys {
     let contact = ContactKey::of(&intent.contact);
     let email = intent.contact.kind() == OtpType::Email;
     IntentKeys {
         contact_limits: Some(contact),
-        identifier: intent.user_identifier.as_deref().map(|id| (contact, IdentifierKey::of(id))),
+        identifier: intent
+            .user_identifier
+            .as_deref()
+            .map(|id| (contact, IdentifierKey::of(organization, id))),
         contact_in_target: Some(contact),
         template: email.then(|| intent.options.template_id.map_or(TemplateKey::Latest, TemplateKey::Id)),
         ..Default::default()
@@ -33,8 +36,9 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
     check_channel(cx, intent)?;
     let template_id = match (&facts.template, intent.options.template_id) {
         (Some(template), _) => Some(template.id),
-        (None, Some(_)) => return Err(Refusal::UnknownTemplate),
-        (None, None) => None,
+        (None, Some(_)) if intent.contact.kind() == OtpType::Email => return Err(Refusal::UnknownTemplate),
+        // Stored templates are those of e-mail; a text message has its own member.
+        (None, _) => None,
     };
     let user_id = match intent.flavour {
         OtpFlavour::Legacy | OtpFlavour::Encrypted => None,
@@ -50,12 +54,13 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         },
     };
     let contact = ContactKey::of(&intent.contact);
-    let identifier = intent.user_identifier.as_deref().map(IdentifierKey::of);
-    if identifier.is_some() {
-        limits::identifier(&facts.identifier_limits, facts.now)?;
-    }
     let trusted = facts.trusted_identifier || presents_own_key(cx);
     let allowance = limits::send(&facts.contact_limits, facts.now, trusted)?;
+    let identifier = intent.user_identifier.as_deref().map(|id| IdentifierKey::of(organization.id, id));
+    // The reserve is for those whom a flood shuts out, and floods can carry their identifier.
+    if identifier.is_some() && !allowance.reserved {
+        limits::identifier(&facts.identifier_limits, facts.now)?;
+    }
 
     let id = OtpId(cx.id());
     let lifetime_ms = i64::from(intent.lifetime_s) * 1000;
@@ -79,7 +84,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         window_ms: limits::WINDOW_MS,
         seen_failures: facts.contact_limits.failures,
     }));
-    if let Some(identifier) = identifier {
+    if let Some(identifier) = identifier.filter(|_| !allowance.reserved) {
         changes.push(Write::TakeIdentifierSend {
             tenant: organization.tenant(),
             identifier,

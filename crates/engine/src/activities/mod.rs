@@ -17,7 +17,7 @@ use uuid::Uuid;
 use vestibule_crypto::entropy::{Entropy, uuid_v7};
 use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::{KeyCache, PublicKey};
-use vestibule_wire::{Intent, Refusal};
+use vestibule_wire::{Intent, OrganizationId, Refusal};
 
 use crate::caller::{Caller, Via};
 use crate::settings::Settings;
@@ -85,9 +85,9 @@ macro_rules! result {
 pub(crate) use result;
 
 /// What an intent needs to be loaded.
-pub(crate) fn keys(intent: &Intent) -> IntentKeys {
+pub(crate) fn keys(intent: &Intent, organization: OrganizationId) -> IntentKeys {
     match intent {
-        Intent::InitOtp(i) => init_otp::keys(i),
+        Intent::InitOtp(i) => init_otp::keys(i, organization),
         Intent::VerifyOtp(i) => IntentKeys { otp: i.otp_id, ..Default::default() },
         Intent::OtpAuth(i) => IntentKeys { otp: i.otp_id, ..Default::default() },
         Intent::OtpLogin(i) => otp_login::keys(i),
@@ -96,8 +96,11 @@ pub(crate) fn keys(intent: &Intent) -> IntentKeys {
         Intent::CreateApiKeys(i) => api_keys::create_keys(i),
         Intent::DeleteApiKeys(i) => IntentKeys { user: Some(i.user_id), ..Default::default() },
         Intent::SetOrganizationFeature(_) | Intent::RemoveOrganizationFeature(_) => IntentKeys::default(),
-        Intent::EnableAuthProxy | Intent::DisableAuthProxy | Intent::UpdateAuthProxyConfig(_) => {
+        Intent::EnableAuthProxy | Intent::DisableAuthProxy => {
             IntentKeys { proxy_config: true, ..Default::default() }
+        }
+        Intent::UpdateAuthProxyConfig(i) => {
+            IntentKeys { proxy_config: true, named_templates: i.templates().collect(), ..Default::default() }
         }
     }
 }

@@ -35,6 +35,10 @@ pub(super) fn read(conn: &Connection, keys: &ReadKeys, now: Millis) -> Result<Fa
     })?;
     let Some(organization) = &facts.organization else { return Ok(facts) };
     facts.callers = callers(conn, organization, facts.parent.as_ref(), caller)?;
+    // Whoever has no key here gets no more work done.
+    if facts.callers.is_empty() && matches!(caller, CallerKey::Credential(_)) {
+        return Ok(facts);
+    }
     if let Some(fingerprint) = fingerprint {
         let key = params![target.as_bytes(), fingerprint];
         facts.activity = one(conn, S::ActivityByFingerprint, &key, rows::activity)?;
@@ -65,6 +69,7 @@ fn read_intent(
         existing_credentials,
         user,
         template,
+        named_templates,
         proxy_config,
     } = intent;
     let target = target.as_bytes();
@@ -116,6 +121,10 @@ fn read_intent(
         }
         Some(TemplateKey::Latest) => one(conn, S::LatestTemplate, &params![target], rows::template)?,
     };
+    for id in named_templates {
+        let known = one(conn, S::TenantTemplate, &params![target, id.as_bytes()], rows::template)?;
+        facts.named_templates.extend(known.map(|template| template.id));
+    }
     if *proxy_config {
         facts.proxy_config = one(conn, S::ProxyConfigOf, &params![target], rows::proxy_config)?;
     }

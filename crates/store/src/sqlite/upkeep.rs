@@ -84,8 +84,16 @@ impl SqliteStore {
         let mut gone: u64 = 0;
         for (statement, kept_ms) in by_age {
             loop {
+                // Activities stay at hand for as long as their bytes may be sent again, which in development the clock
+                // on the wall decides as well (D-15).
+                let wall = match statement {
+                    S::PurgeActivities => self.clock.wall_ms(),
+                    _ => Millis::MAX,
+                };
                 let purged = self
-                    .upkeep(move |tx| tx.execute(statement, &params![tx.now.saturating_sub(kept_ms), batch]))
+                    .upkeep(move |tx| {
+                        tx.execute(statement, &params![tx.now.min(wall).saturating_sub(kept_ms), batch])
+                    })
                     .await?;
                 gone += purged as u64;
                 if purged < batch as usize {

@@ -47,6 +47,13 @@ impl Tx<'_> {
     pub(super) fn apply(&self, changes: &ChangeSet) -> Result<(), Failure> {
         for write in &changes.writes {
             for step in plan::steps(write, self.now) {
+                if step.expect == Expect::Exists {
+                    let found = connection::one(self.conn, step.statement, &step.params, |_| Ok(()))?;
+                    if found.is_none() {
+                        return Err(Failure::Conflict(plan::name(write)));
+                    }
+                    continue;
+                }
                 let changed = match connection::execute(self.conn, step.statement, &step.params) {
                     Ok(changed) => changed,
                     Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => 0,

@@ -89,6 +89,7 @@ statements! {
     SubsAnyVerifiedAfter "subs_any_verified_after" => same(lists::SUBS_ANY_VERIFIED_AFTER);
     SubsAnyVerifiedBefore "subs_any_verified_before" => same(lists::SUBS_ANY_VERIFIED_BEFORE);
     InsertActivity "insert_activity" => same(writes::INSERT_ACTIVITY);
+    LiveCredential "live_credential" => same(writes::LIVE_CREDENTIAL);
     RememberRefusedGuess "remember_refused_guess" => same(writes::REMEMBER_REFUSED_GUESS);
     TakeSend1 "take_send_1" => same(writes::TAKE_SEND_1);
     TakeSend2 "take_send_2" => same(writes::TAKE_SEND_2);

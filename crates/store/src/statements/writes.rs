@@ -7,6 +7,9 @@ pub(super) const INSERT_ACTIVITY: &str = concat!(
     " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING"
 );
 
+pub(super) const LIVE_CREDENTIAL: &str = "SELECT id FROM credentials WHERE tenant_id = $1 AND lookup = $2 \
+    AND organization_id = $3 AND (expires_at IS NULL OR expires_at > $4)";
+
 pub(super) const REMEMBER_REFUSED_GUESS: &str = "INSERT INTO refused_guesses \
     (organization_id, fingerprint, otp_id, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 

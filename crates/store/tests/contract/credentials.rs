@@ -1,3 +1,4 @@
+use vestibule_engine::Clock;
 use vestibule_engine::model::{Credential, PasskeyDetails, User};
 use vestibule_engine::store::{IntentKeys, Write};
 use vestibule_wire::OrganizationId;
@@ -192,4 +193,18 @@ pub async fn a_key_counts_as_one_for_keeping_even_when_it_is_oldest(s: Subject) 
     assert_eq!(names(&s, &person).await, ["kept", "c"]);
     trim(&s, &person, 0, "kept").await;
     assert_eq!(names(&s, &person).await, ["kept"]);
+}
+
+pub async fn only_a_live_credential_carries_a_change_set(s: Subject) {
+    let (parent, person) = with_user(&s).await;
+    let mut key = credential(&person, b"key");
+    key.expires_at = Some(s.clock.now_ms() + 1000);
+    s.commit(insert(&key)).await;
+    let require = |lookup: &[u8]| {
+        vec![Write::RequireCredential { tenant: parent, organization: parent, lookup: lookup.to_vec() }]
+    };
+    s.commit(require(b"key")).await;
+    s.conflict(require(b"unknown"), "RequireCredential").await;
+    s.clock.advance(1000);
+    s.conflict(require(b"key"), "RequireCredential").await;
 }

@@ -207,7 +207,8 @@ pub async fn a_locked_attempt_frees_its_slot(s: Subject) {
 
 pub async fn an_identifier_sends_three_times_in_a_window(s: Subject) {
     let tenant = s.parent().await;
-    let (key, identifier) = (contact("ada@example.com"), IdentifierKey::of("203.0.113.7"));
+    let (key, identifier) =
+        (contact("ada@example.com"), IdentifierKey::of(OrganizationId::from_bytes([1; 16]), "203.0.113.7"));
     let send = || vec![Write::TakeIdentifierSend { tenant, identifier, window_ms: WINDOW }];
     let outcomes = parallel(50, |_| {
         let (s, writes) = (s.clone(), send());
@@ -227,7 +228,10 @@ pub async fn an_identifier_sends_three_times_in_a_window(s: Subject) {
 pub async fn an_identifier_is_trusted_with_the_contact_it_succeeded_with(s: Subject) {
     let tenant = s.parent().await;
     let (ada, grace) = (contact("ada@example.com"), contact("grace@example.com"));
-    let (known, unknown) = (IdentifierKey::of("known"), IdentifierKey::of("unknown"));
+    let (known, unknown) = (
+        IdentifierKey::of(OrganizationId::from_bytes([1; 16]), "known"),
+        IdentifierKey::of(OrganizationId::from_bytes([1; 16]), "unknown"),
+    );
     let trust = || vec![Write::TrustIdentifier { tenant, contact: ada, identifier: known }];
     s.commit(trust()).await;
     s.commit(trust()).await;

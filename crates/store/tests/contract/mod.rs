@@ -45,6 +45,7 @@ macro_rules! for_each_case {
             credentials::a_session_key_of_another_user_or_kind_is_refused,
             credentials::credentials_of_one_type_go_except_one,
             credentials::a_credential_is_deleted_once,
+            credentials::only_a_live_credential_carries_a_change_set,
             credentials::the_best_expiring_keys_stay,
             credentials::a_key_counts_as_one_for_keeping_even_when_it_is_oldest,
             limits::three_sends_fill_the_window,

@@ -30,7 +30,7 @@ pub async fn an_attempt_comes_back_as_it_was_stored(s: Subject) {
         id: OtpId(new_id()),
         flavour: OtpFlavour::Auth,
         otp_type: OtpType::Sms,
-        identifier_key: Some(IdentifierKey::of("identifier")),
+        identifier_key: Some(IdentifierKey::of(OrganizationId::from_bytes([1; 16]), "identifier")),
         user_id: Some(UserId(new_id())),
         target_key: None,
         consumed_at: Some(START),

@@ -41,7 +41,7 @@ async fn everything(s: &Subject) -> Everything {
         otp: otp(tenant, tenant),
         token: token(tenant, tenant),
         contact: contact("ada@example.com"),
-        identifier: IdentifierKey::of("identifier"),
+        identifier: IdentifierKey::of(OrganizationId::from_bytes([1; 16]), "identifier"),
     };
     let sent = message(tenant);
     let failed = message(tenant);

@@ -271,6 +271,32 @@ async fn the_config_tells_browsers_what_to_draw_and_follows_its_changes() {
 }
 
 #[tokio::test]
+async fn a_method_that_is_switched_off_ends_at_every_step() {
+    let server = TestServer::start().await;
+    let email = "user@acme.example";
+    let verified = prove(&server, email).await;
+    let init = server.proxy("otp_init", json!({ "otpType": "OTP_TYPE_EMAIL", "contact": email })).await;
+    let change = json!({ "allowedAuthMethods": ["sms"] });
+    server.backend(ActivityType::UpdateAuthProxyConfig, change).await.result();
+    let guess = json!({ "otpId": init.body["otpId"], "otpCode": server.code(email).await });
+    let login = json!({
+        "verificationToken": verified.token,
+        "publicKey": verified.key.public_key().to_hex(),
+        "clientSignature": verified.login_signature(&verified.key),
+    });
+    for (endpoint, body) in [
+        ("otp_init_v2", json!({ "otpType": "OTP_TYPE_EMAIL", "contact": email })),
+        ("otp_verify", guess),
+        ("otp_login", login.clone()),
+        ("otp_login_v2", login),
+        ("signup_v2", server.signup_body(email, &verified)),
+    ] {
+        let reply = server.proxy(endpoint, body).await;
+        assert_eq!((reply.refusal().0, reply.refusal().1), (403, "FORBIDDEN"), "{endpoint}: {}", reply.body);
+    }
+}
+
+#[tokio::test]
 async fn only_allowed_origins_are_served() {
     let server = TestServer::start().await;
     let change = json!({ "allowedOrigins": ["https://app.example"] });

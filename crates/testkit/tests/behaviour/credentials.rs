@@ -188,3 +188,43 @@ async fn features_are_set_changed_and_removed_and_switch_the_channels() {
         .await;
     assert_eq!(unknown.refusal().2, "bad request body");
 }
+
+#[tokio::test]
+async fn a_key_that_is_revoked_meanwhile_opens_no_session() {
+    let server = TestServer::start().await;
+    let (parent, user) = (server.tenant.organization_id, server.tenant.user_id);
+    for _ in 0..20 {
+        let doomed = client_key(&server);
+        let added = server
+            .backend(
+                ActivityType::CreateApiKeysV2,
+                json!({ "userId": user, "apiKeys": [long_lived(&doomed)] }),
+            )
+            .await;
+        let id = added.result()["apiKeyIds"][0].clone();
+        let session = client_key(&server);
+        let parameters = json!({ "publicKey": session.public_key().to_hex() });
+        let (login, deletion) = futures_util::future::join(
+            server.submit(&doomed, ActivityType::StampLogin, parent, parameters),
+            server.backend(ActivityType::DeleteApiKeys, json!({ "userId": user, "apiKeyIds": [id] })),
+        )
+        .await;
+        deletion.result();
+        if login.status != 200 {
+            assert_eq!(login.refusal().1, "PUBLIC_KEY_NOT_FOUND", "{}", login.body);
+            assert_eq!(server.query(&session, "whoami", parent, json!({})).await.status, 401);
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_and_values_are_bounded() {
+    let server = TestServer::start().await;
+    let user = server.tenant.user_id;
+    let key = long_lived(&client_key(&server));
+    let many = json!({ "userId": user, "apiKeys": vec![key; 101] });
+    let refused = server.backend(ActivityType::CreateApiKeysV2, many).await;
+    assert_eq!(refused.refusal().2, "invalid request body: a list has more than 100 entries");
+    let long = json!({ "name": "FEATURE_NAME_WEBAUTHN_ORIGINS", "value": "x".repeat(4097) });
+    assert_eq!(server.backend(ActivityType::SetOrganizationFeature, long).await.refusal().0, 400);
+}

@@ -135,3 +135,30 @@ async fn bad_customization_is_refused_in_the_documented_words() {
     let reply = server.backend(ActivityType::InitOtpV3, server.init_email("a@b.c\r\nBcc: x@y.z")).await;
     assert_eq!(reply.refusal(), (400, "INVALID_EMAIL", "invalid email address"));
 }
+
+#[tokio::test]
+async fn a_template_of_the_proxy_serves_email_leaves_sms_alone_and_may_go() {
+    let server = TestServer::start().await;
+    let organization_id = server.tenant.organization_id;
+    let unknown = json!({ "otpTemplateId": "00000000-0000-7000-8000-000000000000" });
+    let refused = server.backend(ActivityType::UpdateAuthProxyConfig, unknown).await;
+    assert_eq!(refused.refusal().2, "failed to get email template contents");
+    let template = NewTemplate {
+        organization_id,
+        name: "t".to_owned(),
+        subject: "s".to_owned(),
+        html: "{{.OtpCode}}".to_owned(),
+        text: None,
+    };
+    let id = server.engine.add_template(template).await.expect("stored").id;
+    server.backend(ActivityType::UpdateAuthProxyConfig, json!({ "otpTemplateId": id })).await.result();
+    let send = async |kind: &str, contact: &str| {
+        let reply = server.proxy("otp_init_v2", json!({ "otpType": kind, "contact": contact })).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        server.messages(kind.parse().expect("a kind"), contact).await.pop().expect("a message").template_id
+    };
+    assert_eq!(send("OTP_TYPE_EMAIL", "a@acme.example").await, Some(id));
+    assert_eq!(send("OTP_TYPE_SMS", "+14155552671").await, None);
+    server.engine.remove_template(organization_id, id).await.expect("removed");
+    assert_eq!(send("OTP_TYPE_EMAIL", "b@acme.example").await, None);
+}

@@ -98,10 +98,16 @@ impl TryFrom<ApiKeyParamsV2> for NewApiKey {
     }
 }
 
+/// The most entries a list of credentials may have.
+pub(super) const MAX_LIST: usize = 100;
+
 pub(super) fn api_keys<P>(params: Vec<P>) -> Result<Vec<NewApiKey>, Refusal>
 where
     NewApiKey: TryFrom<P, Error = Refusal>,
 {
+    if params.len() > MAX_LIST {
+        return Err(Refusal::InvalidField("a list has more than 100 entries"));
+    }
     params.into_iter().map(NewApiKey::try_from).collect()
 }
 
@@ -184,6 +190,9 @@ impl TryFrom<DeleteApiKeysIntent> for DeleteApiKeys {
     type Error = Refusal;
 
     fn try_from(i: DeleteApiKeysIntent) -> Result<Self, Refusal> {
+        if i.api_key_ids.len() > MAX_LIST {
+            return Err(Refusal::InvalidField("a list has more than 100 entries"));
+        }
         let mut ids: Vec<ApiKeyId> = Vec::with_capacity(i.api_key_ids.len());
         for text in &i.api_key_ids {
             let id = text.parse().map_err(|_| Refusal::InvalidField("apiKeyIds must be UUIDs"))?;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Refusal;
+
 macro_rules! feature_names {
     ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
         /// `FeatureName`
@@ -79,9 +81,16 @@ pub struct SetOrganizationFeature {
     pub feature: Feature,
 }
 
-impl From<SetOrganizationFeatureIntent> for SetOrganizationFeature {
-    fn from(i: SetOrganizationFeatureIntent) -> Self {
-        Self { feature: Feature { name: i.name, value: i.value } }
+impl TryFrom<SetOrganizationFeatureIntent> for SetOrganizationFeature {
+    type Error = Refusal;
+
+    fn try_from(i: SetOrganizationFeatureIntent) -> Result<Self, Refusal> {
+        if i.value.len() > 4096 || i.value.chars().any(char::is_control) {
+            return Err(Refusal::InvalidField(
+                "a feature's value has at most 4096 bytes and no control characters",
+            ));
+        }
+        Ok(Self { feature: Feature { name: i.name, value: i.value } })
     }
 }
 

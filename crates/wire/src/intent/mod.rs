@@ -156,9 +156,9 @@ impl Envelope {
             T::DeleteApiKeys => {
                 read::<DeleteApiKeysIntent, _>(p, |i| Ok(Intent::DeleteApiKeys(i.try_into()?)))
             }
-            T::SetOrganizationFeature => {
-                read::<SetOrganizationFeatureIntent, _>(p, |i| Ok(Intent::SetOrganizationFeature(i.into())))
-            }
+            T::SetOrganizationFeature => read::<SetOrganizationFeatureIntent, _>(p, |i| {
+                Ok(Intent::SetOrganizationFeature(i.try_into()?))
+            }),
             T::RemoveOrganizationFeature => read::<RemoveOrganizationFeatureIntent, _>(p, |i| {
                 Ok(Intent::RemoveOrganizationFeature(i.into()))
             }),
@@ -194,6 +194,7 @@ pub(crate) fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, Refusal> {
     T::deserialize(value).map_err(|error| {
         let text = error.to_string();
         match text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some("attestation") => Refusal::MissingAttestation,
             Some(name) => Refusal::MissingField(name.to_owned()),
             None => Refusal::BadRequestBody,
         }

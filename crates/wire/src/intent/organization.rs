@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::credentials::api_keys;
+use super::credentials::{MAX_LIST, api_keys};
 use super::{ApiKeyParams, ApiKeyParamsV2, ClientSignatureParams, NewApiKey};
 use crate::text::label;
 use crate::{Contact, Refusal};
@@ -166,6 +166,9 @@ macro_rules! root_user_params {
 
             fn try_from(p: $name) -> Result<Self, Refusal> {
                 label(&p.user_name, "userName is not a label")?;
+                if p.authenticators.len() > MAX_LIST {
+                    return Err(Refusal::InvalidField("a list has more than 100 entries"));
+                }
                 let list = |value: Result<Value, serde_json::Error>| value.map_err(|_| Refusal::BadRequestBody);
                 #[allow(unused_mut)]
                 let mut user = NewRootUser {

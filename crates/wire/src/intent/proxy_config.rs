@@ -105,14 +105,19 @@ pub struct ProxySettings {
     /// Becomes `enabledProviders`.
     pub allowed_auth_methods: Vec<String>,
     /// From address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub send_from_email_address: Option<String>,
     /// From display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub send_from_email_sender_name: Option<String>,
     /// Reply-To address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to_email_address: Option<String>,
     /// Template of e-mail authentication.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email_auth_template_id: Option<String>,
     /// Template of codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub otp_template_id: Option<String>,
     /// Email customization.
     pub email_customization_params: EmailCustomizationParams,
@@ -189,6 +194,15 @@ impl TryFrom<UpdateAuthProxyConfigIntent> for UpdateAuthProxyConfig {
         if methods.into_iter().any(|m| !AUTH_METHODS.contains(&m.as_str())) {
             return Err(Refusal::InvalidField("allowedAuthMethods names an unknown method"));
         }
+        let bounded = |list: &Option<Vec<String>>| list.iter().flatten().all(|text| text.len() <= 512);
+        let lists =
+            [&change.allowed_origins, &change.allowed_auth_methods, &change.social_linking_client_ids];
+        if lists.iter().any(|list| list.as_ref().is_some_and(|l| l.len() > 100) || !bounded(list)) {
+            return Err(Refusal::InvalidField("a list has more than 100 entries, or one of over 512 bytes"));
+        }
+        if serde_json::to_vec(&change.wallet_kit_settings).is_ok_and(|text| text.len() > 16_384) {
+            return Err(Refusal::InvalidField("walletKitSettings is too long"));
+        }
         for origin in change.allowed_origins.iter().flatten() {
             if origin != "*" && !is_origin(origin) {
                 return Err(Refusal::InvalidField(
@@ -226,6 +240,14 @@ impl UpdateAuthProxyConfig {
     /// The session lifetime asked for, to be held against the operator's limit.
     pub fn session_expiration_seconds(&self) -> Option<u32> {
         self.change.session_expiration_seconds
+    }
+
+    /// The stored templates it names.
+    pub fn templates(&self) -> impl Iterator<Item = TemplateId> {
+        let c = &self.change;
+        let custom = c.email_customization_params.as_ref().and_then(|e| e.template_id.as_ref());
+        let named = c.otp_template_id.iter().chain(&c.email_auth_template_id).chain(custom);
+        named.filter_map(|id| id.parse().ok())
     }
 
     /// Applies the change; absent members stay.
