@@ -11,7 +11,7 @@ use vestibule_wire::{
 
 use crate::caller::StampHeaders;
 use crate::engine::{Engine, unavailable};
-use crate::model::{ContactKey, Credential, Organization, ProxyConfig, Template, User};
+use crate::model::{ContactKey, Credential, Organization, Owner, ProxyConfig, Template, User};
 use crate::store::{ChangeSet, CommitError, Write};
 
 /// A new tenant.
@@ -76,23 +76,15 @@ impl Engine {
             created_at: now,
             updated_at: now,
         })));
-        let lookup = public_key.compressed().to_vec();
-        changes.push(Write::InsertCredential(Box::new(Credential {
-            organization_id,
-            tenant_id: organization_id,
-            user_id,
-            id: uuid_v7(entropy, now),
-            kind: CredentialType::ApiKeyP256,
-            name: "Root API key".to_owned(),
-            lookup: lookup.clone(),
-            public_key: lookup,
-            passkey: None,
-            expiration_seconds: None,
-            expires_at: None,
-            session_profile_id: None,
-            created_at: now,
-            updated_at: now,
-        })));
+        changes.push(Write::InsertCredential(Box::new(Credential::of_key(
+            Owner { organization_id, tenant_id: organization_id, user_id },
+            uuid_v7(entropy, now),
+            CredentialType::ApiKeyP256,
+            "Root API key".to_owned(),
+            public_key.compressed().to_vec(),
+            None,
+            now,
+        ))));
         self.apply(changes, || Refusal::Unavailable).await?;
         Ok(CreatedOrganization {
             organization_id,

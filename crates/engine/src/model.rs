@@ -140,7 +140,46 @@ pub struct PasskeyDetails {
     pub algorithm: i32,
 }
 
+/// The user that a credential is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Where the user lives.
+    pub organization_id: OrganizationId,
+    /// That organization's parent, or the organization.
+    pub tenant_id: OrganizationId,
+    /// The user.
+    pub user_id: UserId,
+}
+
 impl Credential {
+    /// An API or session key, which a stamp names by the key itself; `lifetime_s` is `None` for a long-lived one.
+    pub fn of_key(
+        owner: Owner,
+        id: uuid::Uuid,
+        kind: CredentialType,
+        name: String,
+        public_key: Vec<u8>,
+        lifetime_s: Option<u32>,
+        now: Millis,
+    ) -> Self {
+        Self {
+            organization_id: owner.organization_id,
+            tenant_id: owner.tenant_id,
+            user_id: owner.user_id,
+            id,
+            kind,
+            name,
+            lookup: public_key.clone(),
+            public_key,
+            passkey: None,
+            expiration_seconds: lifetime_s,
+            expires_at: lifetime_s.map(|s| now + i64::from(s) * 1000),
+            session_profile_id: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether it still works at `now`.
     pub fn live(&self, now: Millis) -> bool {
         self.expires_at.is_none_or(|at| at > now)

@@ -2,10 +2,10 @@
 
 use vestibule_crypto::webauthn::verify_registration;
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{AuthenticatorParamsV2, OrganizationId, Refusal, UserId, label};
+use vestibule_wire::{AuthenticatorParamsV2, Refusal, label};
 
 use crate::activities::Context;
-use crate::model::{Credential, PasskeyDetails};
+use crate::model::{Credential, Owner, PasskeyDetails};
 
 const TRANSPORTS: &[&str] = &[
     "AUTHENTICATOR_TRANSPORT_BLE",
@@ -18,9 +18,7 @@ const TRANSPORTS: &[&str] = &[
 /// Checks a registration and makes its row.
 pub(crate) fn new_credential(
     cx: &Context<'_>,
-    organization: OrganizationId,
-    tenant: OrganizationId,
-    user: UserId,
+    owner: Owner,
     params: &AuthenticatorParamsV2,
 ) -> Result<Credential, Refusal> {
     label(&params.authenticator_name, "authenticatorName is not a label")?;
@@ -35,16 +33,8 @@ pub(crate) fn new_credential(
         &attestation.attestation_object,
     )
     .map_err(|_| Refusal::InvalidAttestation)?;
-    let now = cx.facts.now;
     Ok(Credential {
-        organization_id: organization,
-        tenant_id: tenant,
-        user_id: user,
-        id: cx.id(),
-        kind: CredentialType::WebauthnAuthenticator,
-        name: params.authenticator_name.clone(),
         lookup: registration.credential_id,
-        public_key: registration.public_key,
         passkey: Some(PasskeyDetails {
             transports: attestation.transports.clone(),
             attestation_type: registration.attestation_format,
@@ -52,10 +42,14 @@ pub(crate) fn new_credential(
             rp_id_hash: hex::encode(registration.rp_id_hash),
             algorithm: registration.algorithm,
         }),
-        expiration_seconds: None,
-        expires_at: None,
-        session_profile_id: None,
-        created_at: now,
-        updated_at: now,
+        ..Credential::of_key(
+            owner,
+            cx.id(),
+            CredentialType::WebauthnAuthenticator,
+            params.authenticator_name.clone(),
+            registration.public_key,
+            None,
+            cx.facts.now,
+        )
     })
 }

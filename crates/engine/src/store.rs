@@ -3,11 +3,14 @@
 //! A guard is a predicate on a write. When it matches no row, the whole change set is undone and comes back as a
 //! [`Conflict`]; the engine then reads and decides again. Guards on expiry use the store's own time.
 
+mod codes;
+
+pub use codes::{channel_code, channel_from_code, flavour_code, flavour_from_code};
+
 use async_trait::async_trait;
 use vestibule_wire::view::ActivityStatus;
 use vestibule_wire::{
-    ActivityId, Feature, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId, TemplateId,
-    TokenId, UserId,
+    ActivityId, Feature, MessageId, OrganizationId, OtpId, ProxyConfigId, TemplateId, TokenId, UserId,
 };
 
 use crate::model::{
@@ -587,33 +590,4 @@ pub trait Store: Send + Sync {
 
     /// Whether reads and writes work now.
     async fn ready(&self) -> Result<(), StoreError>;
-}
-
-/// How a flavour is stored.
-pub fn flavour_code(flavour: OtpFlavour) -> i64 {
-    match flavour {
-        OtpFlavour::Legacy => 1,
-        OtpFlavour::Encrypted => 2,
-        OtpFlavour::Auth => 3,
-    }
-}
-
-/// Reads [`flavour_code`] back.
-pub fn flavour_from_code(code: i64) -> Option<OtpFlavour> {
-    [OtpFlavour::Legacy, OtpFlavour::Encrypted, OtpFlavour::Auth]
-        .into_iter()
-        .find(|f| flavour_code(*f) == code)
-}
-
-/// How a channel is stored.
-pub fn channel_code(channel: OtpType) -> i64 {
-    match channel {
-        OtpType::Email => 1,
-        OtpType::Sms => 2,
-    }
-}
-
-/// Reads [`channel_code`] back.
-pub fn channel_from_code(code: i64) -> Option<OtpType> {
-    [OtpType::Email, OtpType::Sms].into_iter().find(|c| channel_code(*c) == code)
 }

@@ -4,14 +4,12 @@ use serde_json::Value;
 use vestibule_crypto::other_curves::{ed25519_point, secp256k1_point};
 use vestibule_crypto::p256::InvalidKey;
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{
-    ApiKeyCurve, ApiKeyId, CreateApiKeys, DeleteApiKeys, NewApiKey, OrganizationId, Refusal, UserId,
-};
+use vestibule_wire::{ApiKeyCurve, ApiKeyId, CreateApiKeys, DeleteApiKeys, NewApiKey, Refusal, UserId};
 
 use super::session::lifetime;
 use super::{Context, Effect, result};
 use crate::limits;
-use crate::model::{Credential, UserRecord};
+use crate::model::{Credential, Owner, UserRecord};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 pub(super) fn create_keys(intent: &CreateApiKeys) -> IntentKeys {
@@ -32,9 +30,11 @@ pub(super) fn create(cx: &Context<'_>, intent: &CreateApiKeys) -> Result<Effect,
     let mut changes = ChangeSet::new();
     changes.push(touch(record));
     let mut ids: Vec<Value> = Vec::new();
+    let owner =
+        Owner { organization_id: organization, tenant_id: record.user.tenant_id, user_id: intent.user_id };
     let mut added: Vec<Credential> = Vec::new();
     for key in &intent.keys {
-        let credential = new_credential(cx, organization, record.user.tenant_id, intent.user_id, key)?;
+        let credential = new_credential(cx, owner, key)?;
         let known = cx.facts.existing_credentials.iter().chain(&added);
         if known.into_iter().any(|c| c.lookup == credential.lookup) {
             return Err(Refusal::PublicKeyExists);
@@ -122,14 +122,7 @@ fn valid(point: Result<Vec<u8>, InvalidKey>) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Makes the row of an API key of a request.
-pub(super) fn new_credential(
-    cx: &Context<'_>,
-    organization: OrganizationId,
-    tenant: OrganizationId,
-    user: UserId,
-    key: &NewApiKey,
-) -> Result<Credential, Refusal> {
-    let now = cx.facts.now;
+pub(super) fn new_credential(cx: &Context<'_>, owner: Owner, key: &NewApiKey) -> Result<Credential, Refusal> {
     let (kind, public_key) = match key.curve {
         ApiKeyCurve::P256 => {
             (CredentialType::ApiKeyP256, cx.public_key(&key.public_key)?.compressed().to_vec())
@@ -141,20 +134,13 @@ pub(super) fn new_credential(
         None => None,
         Some(text) => Some(lifetime(cx, Some(text), 0)?),
     };
-    Ok(Credential {
-        organization_id: organization,
-        tenant_id: tenant,
-        user_id: user,
-        id: cx.id(),
+    Ok(Credential::of_key(
+        owner,
+        cx.id(),
         kind,
-        name: key.name.clone(),
-        lookup: public_key.clone(),
+        key.name.clone(),
         public_key,
-        passkey: None,
         expiration_seconds,
-        expires_at: expiration_seconds.map(|s| now + i64::from(s) * 1000),
-        session_profile_id: None,
-        created_at: now,
-        updated_at: now,
-    })
+        cx.facts.now,
+    ))
 }

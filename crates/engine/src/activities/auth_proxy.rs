@@ -9,7 +9,7 @@ use vestibule_wire::{
 
 use super::features::{with, without, write};
 use super::{Context, Effect, result};
-use crate::model::{Credential, ProxyConfig, User};
+use crate::model::{Credential, Owner, ProxyConfig, User};
 use crate::store::{ChangeSet, Write};
 
 /// Where the service user's key is sealed to.
@@ -26,7 +26,6 @@ pub(super) fn enable(cx: &Context<'_>) -> Result<Effect, Refusal> {
     let id = ProxyConfigId(cx.id());
     let user_id = UserId(cx.id());
     let key = SigningKey::generate(cx.entropy);
-    let public_key = key.public_key().compressed().to_vec();
     let mut changes = ChangeSet::new();
     let feature = Feature { name: FeatureName::AuthProxy, value: id.to_string() };
     changes.push(write(cx, with(&target.features, &feature)));
@@ -41,22 +40,15 @@ pub(super) fn enable(cx: &Context<'_>) -> Result<Effect, Refusal> {
         created_at: now,
         updated_at: now,
     })));
-    changes.push(Write::InsertCredential(Box::new(Credential {
-        organization_id: target.id,
-        tenant_id: target.id,
-        user_id,
-        id: cx.id(),
-        kind: CredentialType::ApiKeyP256,
-        name: "Auth Proxy".to_owned(),
-        lookup: public_key.clone(),
-        public_key,
-        passkey: None,
-        expiration_seconds: None,
-        expires_at: None,
-        session_profile_id: None,
-        created_at: now,
-        updated_at: now,
-    })));
+    changes.push(Write::InsertCredential(Box::new(Credential::of_key(
+        Owner { organization_id: target.id, tenant_id: target.id, user_id },
+        cx.id(),
+        CredentialType::ApiKeyP256,
+        "Auth Proxy".to_owned(),
+        key.public_key().compressed().to_vec(),
+        None,
+        now,
+    ))));
     let secret = key.secret_bytes();
     changes.push(Write::InsertProxyConfig(Box::new(ProxyConfig {
         id,

@@ -14,7 +14,7 @@ use super::otp_login::{issued_token, usage};
 use super::{Context, Effect, result};
 use crate::caller::Via;
 use crate::limits;
-use crate::model::{ContactKey, Credential, Organization, Token, User};
+use crate::model::{ContactKey, Credential, Organization, Owner, Token, User};
 use crate::passkeys;
 use crate::store::{ChangeSet, IntentKeys, Write};
 
@@ -167,12 +167,13 @@ fn add_user(
             changes.push(Write::VerifyContact { tenant, contact, organization, user: id });
         }
     }
+    let owner = Owner { organization_id: organization, tenant_id: tenant, user_id: id };
     let mut credentials: Vec<Credential> = Vec::new();
     for key in &user.api_keys {
-        credentials.push(new_credential(cx, organization, tenant, id, key)?);
+        credentials.push(new_credential(cx, owner, key)?);
     }
     for authenticator in &user.authenticators {
-        credentials.push(passkeys::new_credential(cx, organization, tenant, id, authenticator)?);
+        credentials.push(passkeys::new_credential(cx, owner, authenticator)?);
     }
     let newest = credentials.iter().rfind(|c| c.expires_at.is_some()).map(|c| c.lookup.clone());
     for credential in credentials {

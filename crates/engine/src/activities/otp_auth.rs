@@ -3,12 +3,12 @@
 use vestibule_crypto::bundle::seal_credential_bundle;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{ApiKeyId, OtpAuth, OtpFlavour, Refusal, UserId};
+use vestibule_wire::{ApiKeyId, OtpAuth, OtpFlavour, Refusal};
 
 use super::session::{DEFAULT_LIFETIME_S, lifetime};
 use super::{Context, Decision, Effect, guess, result};
 use crate::limits;
-use crate::model::{Credential, Otp};
+use crate::model::{Credential, Owner};
 use crate::store::Write;
 
 pub(super) fn decide(cx: &Context<'_>, intent: &OtpAuth) -> Decision {
@@ -39,7 +39,16 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpAuth) -> Decision {
     let mut members = result! { "userId": user_id.to_string() };
     if let Some(target) = target {
         let key = SigningKey::generate(cx.entropy);
-        let credential = credential(cx, intent, otp, user_id, &key, lifetime_s);
+        let name = intent.api_key_name.clone().unwrap_or_else(|| format!("OTP Auth - {}", cx.facts.now));
+        let credential = Credential::of_key(
+            Owner { organization_id: otp.organization_id, tenant_id: otp.tenant_id, user_id },
+            cx.id(),
+            CredentialType::OtpAuthKeyP256,
+            name,
+            key.public_key().compressed().to_vec(),
+            Some(lifetime_s),
+            cx.facts.now,
+        );
         members.insert("apiKeyId".to_owned(), ApiKeyId(credential.id).to_string().into());
         let bundle = seal_credential_bundle(&target, &key.secret_bytes(), cx.entropy);
         members.insert("credentialBundle".to_owned(), bundle.into());
@@ -61,32 +70,4 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpAuth) -> Decision {
         });
     }
     Decision::Complete(Effect { result: members, changes })
-}
-
-fn credential(
-    cx: &Context<'_>,
-    intent: &OtpAuth,
-    otp: &Otp,
-    user_id: UserId,
-    key: &SigningKey,
-    lifetime_s: u32,
-) -> Credential {
-    let now = cx.facts.now;
-    let lookup = key.public_key().compressed().to_vec();
-    Credential {
-        organization_id: otp.organization_id,
-        tenant_id: otp.tenant_id,
-        user_id,
-        id: cx.id(),
-        kind: CredentialType::OtpAuthKeyP256,
-        name: intent.api_key_name.clone().unwrap_or_else(|| format!("OTP Auth - {now}")),
-        public_key: lookup.clone(),
-        lookup,
-        passkey: None,
-        expiration_seconds: Some(lifetime_s),
-        expires_at: Some(now + i64::from(lifetime_s) * 1000),
-        session_profile_id: None,
-        created_at: now,
-        updated_at: now,
-    }
 }

@@ -4,10 +4,10 @@ use vestibule_crypto::client_signature::{ClientSignature, LoginExpectation};
 use vestibule_crypto::token;
 use vestibule_wire::{ClientSignatureParams, Contact, OrganizationId, OtpLogin, Refusal, TokenId};
 
-use super::session::{Owner, grant};
+use super::session::grant;
 use super::{Context, Effect, result, session};
 use crate::caller::Via;
-use crate::model::{ContactKey, Token};
+use crate::model::{ContactKey, Owner, Token};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 pub(super) fn keys(intent: &OtpLogin) -> IntentKeys {
@@ -53,14 +53,14 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpLogin) -> Result<Effect, Refu
         (Some(_), Some(_)) => return Err(Refusal::AmbiguousContact),
         (None, _) => return Err(Refusal::ContactNotFound { kind: row.otp_type, organization: target.id }),
     };
-    let owner = Owner { organization: target.id, tenant: target.tenant(), user: holder.user.id };
+    let owner = Owner { organization_id: target.id, tenant_id: target.tenant(), user_id: holder.user.id };
     let mut changes = ChangeSet::new();
     if !holder.verified {
         changes.push(Write::VerifyContact {
-            tenant: owner.tenant,
+            tenant: owner.tenant_id,
             contact: row.contact_key,
-            organization: owner.organization,
-            user: owner.user,
+            organization: owner.organization_id,
+            user: owner.user_id,
         });
     }
     let session = grant(cx, &owner, request, &key, &mut changes)?;

@@ -3,11 +3,11 @@
 use vestibule_crypto::p256::PublicKey;
 use vestibule_crypto::token::SessionJwt;
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{DecimalText, OrganizationId, Refusal, SessionRequest, UserId};
+use vestibule_wire::{DecimalText, Refusal, SessionRequest};
 
 use super::Context;
 use crate::limits;
-use crate::model::Credential;
+use crate::model::{Credential, Owner};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 /// Default lifetime of session keys and of keys made by OTP_AUTH, seconds.
@@ -46,13 +46,6 @@ pub(super) fn lifetime(cx: &Context<'_>, text: Option<&DecimalText>, default: u3
     }
 }
 
-/// The user a session is for.
-pub(super) struct Owner {
-    pub(super) organization: OrganizationId,
-    pub(super) tenant: OrganizationId,
-    pub(super) user: UserId,
-}
-
 /// Grants a session: registers the key and signs the token.
 pub(super) fn grant(
     cx: &Context<'_>,
@@ -68,41 +61,34 @@ pub(super) fn grant(
         return Err(Refusal::NotFound {
             kind: "session profile",
             id: id.clone(),
-            organization: owner.organization,
+            organization: owner.organization_id,
         });
     }
     let lookup = key.compressed().to_vec();
     let existing = cx.facts.existing_credentials.iter().find(|c| c.lookup == lookup);
-    if existing.is_some_and(|c| c.user_id != owner.user || c.kind != CredentialType::Login) {
+    if existing.is_some_and(|c| c.user_id != owner.user_id || c.kind != CredentialType::Login) {
         return Err(Refusal::PublicKeyExists);
     }
     if request.invalidate_existing {
         changes.push(Write::DeleteCredentialsOfType {
-            organization: owner.organization,
-            user: owner.user,
+            organization: owner.organization_id,
+            user: owner.user_id,
             kind: CredentialType::Login,
             except: lookup.clone(),
         });
     }
-    changes.push(Write::PutSessionKey(Box::new(Credential {
-        organization_id: owner.organization,
-        tenant_id: owner.tenant,
-        user_id: owner.user,
-        id: existing.map_or_else(|| cx.id(), |c| c.id),
-        kind: CredentialType::Login,
-        name: format!("Login - {now}"),
-        public_key: lookup.clone(),
-        lookup: lookup.clone(),
-        passkey: None,
-        expiration_seconds: Some(lifetime_s),
-        expires_at: Some(now + i64::from(lifetime_s) * 1000),
-        session_profile_id: None,
-        created_at: now,
-        updated_at: now,
-    })));
+    changes.push(Write::PutSessionKey(Box::new(Credential::of_key(
+        *owner,
+        existing.map_or_else(|| cx.id(), |c| c.id),
+        CredentialType::Login,
+        format!("Login - {now}"),
+        lookup.clone(),
+        Some(lifetime_s),
+        now,
+    ))));
     changes.push(Write::TrimExpiringKeys {
-        organization: owner.organization,
-        user: owner.user,
+        organization: owner.organization_id,
+        user: owner.user_id,
         keep: limits::EXPIRING_KEYS,
         except: lookup,
     });
@@ -110,8 +96,8 @@ pub(super) fn grant(
         expires_at_s: now / 1000 + i64::from(lifetime_s),
         public_key: key.to_hex(),
         session_type: "SESSION_TYPE_READ_WRITE".to_owned(),
-        user_id: owner.user.0,
-        organization_id: owner.organization.0,
+        user_id: owner.user_id.0,
+        organization_id: owner.organization_id.0,
         session_profile_id: None,
         scope: None,
     };

@@ -2,10 +2,10 @@
 
 use vestibule_wire::{Contact, Refusal, StampLogin};
 
-use super::session::{Owner, grant};
+use super::session::grant;
 use super::{Context, Effect, result};
 use crate::caller::Via;
-use crate::model::{ContactKey, User};
+use crate::model::{ContactKey, Owner, User};
 use crate::store::{ChangeSet, Write};
 
 pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Refusal> {
@@ -13,7 +13,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Re
     let key =
         intent.session.public_key.as_ref().ok_or_else(|| Refusal::MissingField("publicKey".to_owned()))?;
     let key = cx.public_key(key)?;
-    let owner = Owner { organization: user.organization_id, tenant: user.tenant_id, user: user.id };
+    let owner = Owner { organization_id: user.organization_id, tenant_id: user.tenant_id, user_id: user.id };
     let mut changes = ChangeSet::new();
     if cx.caller.via == Via::ApiKey {
         reset_failures(user, &mut changes);
