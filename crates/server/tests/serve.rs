@@ -203,12 +203,12 @@ fn a_key_of_the_configuration_that_is_unknown_is_named() {
     let directory = workspace();
     let directory = directory.path();
     set_up(directory, "http://127.0.0.1:9/");
-    configure(directory, "http://127.0.0.1:9/", "[http]\nmax_conections = 5\n");
+    configure(directory, "http://127.0.0.1:9/", "[http]\nmax_sockets = 5\n");
     let said = serve_refused(directory);
-    assert!(said.contains("`http.max_conections`") || said.contains("`max_conections`"), "{said}");
-    assert!(said.contains("line 9") && said.contains("max_connections"), "{said}");
+    assert!(said.contains("`http.max_sockets`") || said.contains("`max_sockets`"), "{said}");
+    assert!(said.contains("line 9") && said.contains("max_sockets"), "{said}");
     let said = refused(directory, &["config", "check", "--config", "vestibule.toml"]);
-    assert!(said.contains("max_conections"), "{said}");
+    assert!(said.contains("max_sockets"), "{said}");
 }
 
 #[test]
