@@ -27,9 +27,6 @@ use super::client::{Backend, Stamped, now_ms};
 /// Instants the tokens expire; no operation looks at the time.
 const EXPIRES_AT_MS: i64 = 1_800_000_000_000;
 
-/// Operations run this often between two looks at the clock.
-const BATCH: u32 = 16;
-
 /// What one operation costs.
 #[derive(Debug, Clone)]
 pub struct Cost {
@@ -271,7 +268,8 @@ impl Limit {
         Ok(Self { operations })
     }
 
-    /// Runs whole logins for `time` and tells what each operation cost on average.
+    /// Runs whole logins for `time`, one after the other, so that no operation finds more in the processor's caches than it
+    /// left there a login ago, and tells what each operation cost on average.
     pub fn measure(&self, time: Duration) -> Result<Vec<Cost>> {
         let mut spent = vec![Duration::ZERO; self.operations.len()];
         let mut logins = 0_u32;
@@ -279,12 +277,10 @@ impl Limit {
         while logins == 0 || Instant::now() < deadline {
             for (operation, spent) in self.operations.iter().zip(&mut spent) {
                 let start = Instant::now();
-                for _ in 0..BATCH {
-                    (operation.run)();
-                }
+                (operation.run)();
                 *spent += start.elapsed();
             }
-            logins += BATCH;
+            logins += 1;
         }
         let cost = |(operation, spent): (&Operation, &Duration)| Cost {
             name: operation.name,
