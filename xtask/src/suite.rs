@@ -73,7 +73,9 @@ type Client = fn(&Workspace, &Path) -> Result<()>;
 fn rust(workspace: &Workspace) -> Result<()> {
     let has_nextest = process::find_on_path(&["cargo-nextest"]).is_some();
     let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test", "--no-fail-fast"] };
-    process::run(workspace.cargo().args(runner).args(["--workspace", "--tests"]))
+    // Tests that listen to the log share one process without nextest, and there must not hear each other.
+    let alone: &[&str] = if has_nextest { &[] } else { &["--", "--test-threads=1"] };
+    process::run(workspace.cargo().args(runner).args(["--workspace", "--tests"]).args(alone))
 }
 
 fn npm(workspace: &Workspace, server: &Path) -> Result<()> {

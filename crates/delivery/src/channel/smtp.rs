@@ -10,6 +10,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 use tokio::sync::Semaphore;
@@ -251,10 +252,45 @@ impl Channel for SmtpChannel {
             self.permits.acquire().await.map_err(|_| SendError::later("the channel is shut down"))?;
         // Whatever cuts this short, a time limit here or the caller's, drops the connection with the conversation.
         let mut connection = self.limited(self.connection()).await?;
-        self.limited(connection.send(&envelope, &message)).await?;
+        self.limited(transmit(&mut connection, &envelope, &message)).await?;
         self.push_idle(connection);
         Ok(())
     }
+}
+
+/// Hands a message over. lettre writes a text and its final dot apart, and the dot then waits for the server's delayed
+/// acknowledgement of the text, some 40 ms; here both leave in one write. What is not plain ASCII takes lettre's way,
+/// which negotiates the extensions for it.
+async fn transmit(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    message: &[u8],
+) -> Result<(), SmtpError> {
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let text = match std::str::from_utf8(message) {
+        Ok(text) if text.is_ascii() && addresses.all(|a| AsRef::<str>::as_ref(a).is_ascii()) => text,
+        _ => return connection.send(envelope, message).await.map(drop),
+    };
+    connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+    }
+    connection.command(Data).await?;
+    connection.command(dot_stuffed(text)).await.map(drop)
+}
+
+/// A text as it follows DATA: lines that begin with a dot get another, and a dot alone ends it (RFC 5321, section 4.5.2).
+fn dot_stuffed(text: &str) -> String {
+    let mut stuffed = String::with_capacity(text.len() + 16);
+    for line in text.strip_suffix("\r\n").unwrap_or(text).split("\r\n") {
+        if line.starts_with('.') {
+            stuffed.push('.');
+        }
+        stuffed.push_str(line);
+        stuffed.push_str("\r\n");
+    }
+    stuffed.push_str(".\r\n");
+    stuffed
 }
 
 const NO_ANSWER: &str = "the mail server did not answer in time";
@@ -345,7 +381,8 @@ mod tests {
 
     proptest! {
         /// Rendering cleans what callers give; this holds even if it did not.
-        #[test]
+
+    #[test]
         fn composing_never_panics_and_never_gains_a_header(
             name in any::<String>(),
             subject in any::<String>(),
@@ -384,5 +421,11 @@ mod tests {
                 ["From", "To", "Subject", "Message-ID", "Date", "Auto-Submitted", "MIME-Version", "Content-Type"]
             );
         }
+    }
+
+    #[test]
+    fn a_line_that_begins_with_a_dot_does_not_end_the_message() {
+        assert_eq!(dot_stuffed("a\r\n.\r\n.b\r\nc"), "a\r\n..\r\n..b\r\nc\r\n.\r\n");
+        assert_eq!(dot_stuffed(".a\r\n"), "..a\r\n.\r\n");
     }
 }
