@@ -8,8 +8,10 @@
 #[path = "statements/columns.rs"]
 mod columns;
 pub mod dialect;
+mod listing;
 pub mod migrate;
 pub mod plan;
+mod reading;
 pub mod rows;
 mod sqlite;
 pub mod statements;

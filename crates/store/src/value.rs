@@ -13,6 +13,8 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// BYTEA.
     Bytes(&'a [u8]),
+    /// BYTEA of 16 bytes that nothing lends.
+    Id([u8; 16]),
 }
 
 impl From<i64> for Value<'_> {

@@ -126,6 +126,7 @@ impl ToSql for Value<'_> {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
+            Self::Id(value) => ValueRef::Blob(value),
         }))
     }
 }

@@ -7,8 +7,6 @@
 mod catalogue_tests;
 mod checkpoint;
 mod connection;
-mod facts;
-mod lists;
 mod open;
 mod queue;
 mod reader;
@@ -34,11 +32,13 @@ use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, Templ
 
 pub use open::{OpenError, Options};
 
-use self::connection::{Failure, many, one};
+use self::connection::{Failure, each, many, one};
 use self::reader::Readers;
 use self::writer::{Jobs, Task, Tx, unavailable};
+use crate::listing;
 use crate::plan::params;
-use crate::rows;
+use crate::reading::{self, Reading};
+use crate::rows::{self, Columns};
 use crate::statements::Statement as S;
 
 /// The embedded store.
@@ -101,7 +101,15 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     async fn read(&self, keys: &ReadKeys) -> Result<Facts, StoreError> {
         let now = self.clock.now_ms();
-        self.readers.consistent(|conn| facts::read(conn, keys, now))
+        self.readers.consistent(|conn| {
+            let mut reading = Reading::new(keys, now);
+            for ask in reading::asks(keys) {
+                if reading.wants(ask.part) {
+                    each(conn, ask.statement, &ask.params, |c| reading.row(ask.part, c))?;
+                }
+            }
+            Ok(reading.finish())
+        })
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
@@ -114,11 +122,20 @@ impl Store for SqliteStore {
         user: UserId,
     ) -> Result<Option<UserRecord>, StoreError> {
         let params = params![organization.as_bytes(), user.as_bytes()];
-        self.readers.with(|conn| facts::record(conn, S::User, &params))
+        self.readers.with(|conn| {
+            let mut users = Vec::with_capacity(1);
+            each(conn, S::User, &params, |c| rows::collect_user(&mut users, c))?;
+            Ok(reading::the_user(users))
+        })
     }
 
     async fn users(&self, organization: OrganizationId) -> Result<Vec<UserRecord>, StoreError> {
-        self.readers.with(|conn| lists::users(conn, organization))
+        self.readers.with(|conn| {
+            let mut users = Vec::new();
+            each(conn, S::Users, &params![organization.as_bytes()], |c| rows::collect_user(&mut users, c))?;
+            users.iter_mut().for_each(rows::sort_credentials);
+            Ok(users)
+        })
     }
 
     async fn activity(
@@ -142,7 +159,10 @@ impl Store for SqliteStore {
         filter: &ActivityFilter,
         page: Page,
     ) -> Result<Vec<ActivityRecord>, StoreError> {
-        self.readers.with(|conn| lists::activities(conn, organization, filter, page))
+        let listing = listing::activities(&organization, filter, page);
+        let found =
+            self.readers.with(|conn| many(conn, listing.statement, &listing.params, rows::activity))?;
+        Ok(listing.in_order(found))
     }
 
     async fn sub_organizations(
@@ -151,7 +171,10 @@ impl Store for SqliteStore {
         filter: Option<&SubOrganizationFilter>,
         page: Page,
     ) -> Result<Vec<OrganizationId>, StoreError> {
-        self.readers.with(|conn| lists::sub_organizations(conn, parent, filter, page))
+        let listing = listing::sub_organizations(&parent, filter, page);
+        let id = |c: &mut Columns<'_>| c.uuid().map(OrganizationId);
+        let found = self.readers.with(|conn| many(conn, listing.statement, &listing.params, id))?;
+        Ok(listing.in_order(found))
     }
 
     async fn organization(&self, organization: OrganizationId) -> Result<Option<Organization>, StoreError> {

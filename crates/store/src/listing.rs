@@ -1,44 +1,39 @@
-//! Queries and their pages.
+//! Queries that give lists, and their pages. The same for both stores.
 
-use rusqlite::Connection;
-use vestibule_engine::model::{ActivityRecord, UserRecord};
 use vestibule_engine::store::{ActivityFilter, SubOrganizationFilter};
 use vestibule_wire::OrganizationId;
 use vestibule_wire::query::{Cursor, Page};
 
-use super::connection::{Failure, each, many};
 use crate::plan::params;
 use crate::rows;
 use crate::statements::Statement as S;
 use crate::value::Value;
 
-/// Where a page starts, and which way it is read.
-struct Window {
-    cursor: [u8; 16],
+/// One page of a list.
+#[derive(Debug)]
+pub(crate) struct Listing<'a> {
+    pub(crate) statement: S,
+    pub(crate) params: Vec<Value<'a>>,
     newer: bool,
-    limit: u32,
 }
 
-impl Window {
-    fn of(page: Page) -> Self {
-        let Page { limit, cursor } = page;
-        match cursor {
-            Cursor::Start => Self { cursor: [0xff; 16], newer: false, limit },
-            Cursor::After(id) => Self { cursor: id.into_bytes(), newer: false, limit },
-            Cursor::Before(id) => Self { cursor: id.into_bytes(), newer: true, limit },
-        }
-    }
-
-    fn choose(&self, after: S, before: S) -> S {
-        if self.newer { before } else { after }
-    }
-
+impl Listing<'_> {
     /// Lists are told newest first; those read towards the newer come the other way round.
-    fn in_order<T>(&self, mut found: Vec<T>) -> Vec<T> {
+    pub(crate) fn in_order<T>(&self, mut found: Vec<T>) -> Vec<T> {
         if self.newer {
             found.reverse();
         }
         found
+    }
+}
+
+/// Where a page starts, which way it is read, and how long it is.
+fn window(page: Page) -> ([u8; 16], bool, u32) {
+    let Page { limit, cursor } = page;
+    match cursor {
+        Cursor::Start => ([0xff; 16], false, limit),
+        Cursor::After(id) => (id.into_bytes(), false, limit),
+        Cursor::Before(id) => (id.into_bytes(), true, limit),
     }
 }
 
@@ -51,28 +46,32 @@ fn json_list<T: serde::Serialize>(items: &[T]) -> Value<'static> {
     Value::from(serde_json::to_string(items).expect("a list of numbers or texts is representable in JSON"))
 }
 
-pub(super) fn activities(
-    conn: &Connection,
-    organization: OrganizationId,
+/// Activities of an organization; [`rows::activity`] reads them.
+pub(crate) fn activities<'a>(
+    organization: &'a OrganizationId,
     filter: &ActivityFilter,
     page: Page,
-) -> Result<Vec<ActivityRecord>, Failure> {
+) -> Listing<'a> {
     let ActivityFilter { statuses, types } = filter;
-    let window = Window::of(page);
+    let (cursor, newer, limit) = window(page);
     let codes: Vec<i64> = statuses.iter().map(|status| rows::status_code(*status)).collect();
-    let params =
-        params![organization.as_bytes(), &window.cursor, json_list(&codes), json_list(types), window.limit];
-    let statement = window.choose(S::ActivitiesAfter, S::ActivitiesBefore);
-    Ok(window.in_order(many(conn, statement, &params, rows::activity)?))
+    let params = Vec::from(params![
+        organization.as_bytes(),
+        Value::Id(cursor),
+        json_list(&codes),
+        json_list(types),
+        limit
+    ]);
+    Listing { statement: if newer { S::ActivitiesBefore } else { S::ActivitiesAfter }, params, newer }
 }
 
-pub(super) fn sub_organizations(
-    conn: &Connection,
-    parent: OrganizationId,
-    filter: Option<&SubOrganizationFilter>,
+/// Ids of sub-organizations.
+pub(crate) fn sub_organizations<'a>(
+    parent: &'a OrganizationId,
+    filter: Option<&'a SubOrganizationFilter>,
     page: Page,
-) -> Result<Vec<OrganizationId>, Failure> {
-    let window = Window::of(page);
+) -> Listing<'a> {
+    let (cursor, newer, limit) = window(page);
     let (after, before, compared): (S, S, Option<Value<'_>>) = match filter {
         None => (S::SubsAfter, S::SubsBefore, None),
         Some(SubOrganizationFilter::Credential(lookup)) => {
@@ -94,16 +93,8 @@ pub(super) fn sub_organizations(
             (S::SubsAnyVerifiedAfter, S::SubsAnyVerifiedBefore, None)
         }
     };
-    let mut params = Vec::from(params![parent.as_bytes(), &window.cursor]);
+    let mut params = Vec::from(params![parent.as_bytes(), Value::Id(cursor)]);
     params.extend(compared);
-    params.push(window.limit.into());
-    let ids = many(conn, window.choose(after, before), &params, |c| c.uuid().map(OrganizationId))?;
-    Ok(window.in_order(ids))
-}
-
-pub(super) fn users(conn: &Connection, organization: OrganizationId) -> Result<Vec<UserRecord>, Failure> {
-    let mut users = Vec::new();
-    each(conn, S::Users, &params![organization.as_bytes()], |c| rows::collect_user(&mut users, c))?;
-    users.iter_mut().for_each(rows::sort_credentials);
-    Ok(users)
+    params.push(limit.into());
+    Listing { statement: if newer { before } else { after }, params, newer }
 }
