@@ -3,6 +3,7 @@
 mod arrows;
 mod browser;
 mod lint;
+mod postgres;
 mod process;
 mod server;
 mod sources;

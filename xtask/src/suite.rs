@@ -6,7 +6,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use vestibule_cluster::SHARED_VARIABLE;
 
+use crate::postgres::TestPostgres;
 use crate::server::DevServer;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
@@ -15,7 +17,7 @@ use crate::{browser, process, tools};
 /// What `--only` can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// The workspace's own tests.
+    /// The workspace's own tests, against a PostgreSQL that is started for them.
     Rust,
     /// The modules of the web page, in Node.
     Dashboard,
@@ -70,12 +72,21 @@ pub fn test(workspace: &Workspace, only: Option<Part>) -> ExitCode {
 
 type Client = fn(&Workspace, &Path) -> Result<()>;
 
+/// One PostgreSQL for all of them, since making one takes longer than most tests; each test has databases of its own on it.
 fn rust(workspace: &Workspace) -> Result<()> {
+    let postgres = TestPostgres::start(workspace)?;
     let has_nextest = process::find_on_path(&["cargo-nextest"]).is_some();
     let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test", "--no-fail-fast"] };
     // Tests that listen to the log share one process without nextest, and there must not hear each other.
     let alone: &[&str] = if has_nextest { &[] } else { &["--", "--test-threads=1"] };
-    process::run(workspace.cargo().args(runner).args(["--workspace", "--tests"]).args(alone))
+    process::run(
+        workspace
+            .cargo()
+            .args(runner)
+            .args(["--workspace", "--tests"])
+            .args(alone)
+            .env(SHARED_VARIABLE, postgres.url()),
+    )
 }
 
 fn npm(workspace: &Workspace, server: &Path) -> Result<()> {
