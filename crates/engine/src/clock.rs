@@ -11,6 +11,12 @@ pub trait Clock: Send + Sync {
     fn wall_ms(&self) -> Millis {
         self.now_ms()
     }
+
+    /// Told by a store that keeps its own time by how many milliseconds [`Clock::wall_ms`] lags behind it. A clock that
+    /// follows the store moves by that and returns true; one that is set otherwise returns false and stays.
+    fn correct(&self, _by_ms: i64) -> bool {
+        false
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
@@ -20,5 +26,9 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn wall_ms(&self) -> Millis {
         (**self).wall_ms()
+    }
+
+    fn correct(&self, by_ms: i64) -> bool {
+        (**self).correct(by_ms)
     }
 }

@@ -345,6 +345,14 @@ pub enum Write {
         /// The credential.
         id: uuid::Uuid,
     },
+    /// Changes nothing. Guard: the user exists. Of two change sets that hold one user, the second sees what the first one
+    /// left; before writes that replace or trim its credentials.
+    HoldUser {
+        /// Where the user lives.
+        organization: OrganizationId,
+        /// The user.
+        user: UserId,
+    },
     /// Raises a user's version. Guard: it is still the one that was read.
     TouchUser {
         /// Where the user lives.
@@ -590,4 +598,7 @@ pub trait Store: Send + Sync {
 
     /// Whether reads and writes work now.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Ends the store: what waits is finished, later calls are refused as unavailable. May block for as long.
+    fn close(&self);
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use vestibule_crypto::entropy::{SystemEntropy, array};
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::worker::{Channels, Worker, WorkerParts, WorkerSettings};
-use vestibule_engine::store::{Retention, Store};
+use vestibule_engine::store::Retention;
 use vestibule_http::dev::DevSurface;
 use vestibule_http::{App, AppState, ConnectionLimits, RequestLimits};
 
@@ -69,7 +69,7 @@ pub async fn run(
         purge_every,
         dev,
     } = parts;
-    let store: Arc<dyn Store> = Arc::clone(&opened.store) as _;
+    let store = Arc::clone(&opened.store);
     let socket = admin::bind(data_dir)?;
     // Ends what runs beside the requests, after these.
     let (side_stopper, side) = Stopper::new();

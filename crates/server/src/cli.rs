@@ -30,6 +30,7 @@ pub enum Command {
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(Config),
+    Migrate(Migrate),
     Request(Request),
     /// Manage parent organizations: the tenants of this server.
     #[command(subcommand)]
@@ -52,6 +53,10 @@ pub struct Dev {
     /// Where the database, the keys and dev.env are kept; made when absent.
     #[arg(long, value_name = "DIR", default_value = DEV_DATA_DIR)]
     pub data_dir: PathBuf,
+
+    /// Use this PostgreSQL database, postgres://USER@HOST/DATABASE, instead of the embedded store.
+    #[arg(long, value_name = "URL", env = "VESTIBULE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
 
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7007")]
@@ -79,6 +84,10 @@ pub struct Serve {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// Use this PostgreSQL database, postgres://USER@HOST/DATABASE, instead of the embedded store.
+    #[arg(long, value_name = "URL", env = "VESTIBULE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
 }
 
 /// Write a commented configuration file and say what comes next.
@@ -143,18 +152,31 @@ pub enum Config {
     },
 }
 
+/// Bring the schema of a PostgreSQL database up to date.
+///
+/// Servers do this themselves when they start, however many start at once; this command is for those whose database user may
+/// not change the schema, and for looking before a release is rolled out.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub place: Installation,
+}
+
 /// Which installation a command works on. A running server is asked through DIR/admin.sock; without one, the store
 /// is opened directly.
 #[derive(Debug, Clone, Args)]
-#[group(multiple = false)]
 pub struct Installation {
     /// The data directory of a development server.
     #[arg(long, value_name = "DIR", default_value = DEV_DATA_DIR)]
     pub data_dir: PathBuf,
 
     /// The configuration file of a production server.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub config: Option<PathBuf>,
+
+    /// Use this PostgreSQL database, postgres://USER@HOST/DATABASE, as the server does.
+    #[arg(long, value_name = "URL", env = "VESTIBULE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
 }
 
 /// Stamp a request with an API key and send it.

@@ -5,10 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use vestibule_engine::Clock;
 
-/// The system's clock; in development it runs ahead by what was added to it (D-15).
+/// The system's clock, kept at the database's time where the database has one of its own; in development it runs ahead
+/// by what was added to it (D-15).
 #[derive(Debug, Default)]
 pub struct SystemClock {
     offset_ms: AtomicI64,
+    behind_store_ms: AtomicI64,
 }
 
 impl SystemClock {
@@ -32,7 +34,13 @@ impl Clock for SystemClock {
     fn wall_ms(&self) -> i64 {
         // A clock before 1970 counts as 1970.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+        let system_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        system_ms.saturating_add(self.behind_store_ms.load(Ordering::Relaxed))
+    }
+
+    fn correct(&self, by_ms: i64) -> bool {
+        self.behind_store_ms.fetch_add(by_ms, Ordering::Relaxed);
+        true
     }
 }
 
@@ -46,5 +54,13 @@ mod tests {
         clock.set_offset(60_000);
         let (wall, now) = (clock.wall_ms(), clock.now_ms());
         assert!((60_000..120_000).contains(&(now - wall)), "{now} {wall}");
+    }
+
+    #[test]
+    fn a_corrected_clock_moves_both() {
+        let (clock, system) = (SystemClock::default(), SystemClock::default());
+        assert!(clock.correct(3_600_000));
+        let ahead = clock.wall_ms() - system.wall_ms();
+        assert!((3_590_000..3_610_000).contains(&ahead), "{ahead}");
     }
 }

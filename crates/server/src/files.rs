@@ -1,7 +1,7 @@
 //! Files that hold secrets: made for their owner alone, refused when everybody may read them, never overwritten by
 //! accident.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,20 @@ pub fn write_new(path: &Path, content: &str) -> Result<()> {
     let written = file.write_all(content.as_bytes()).and_then(|()| file.sync_all());
     written.with_context(|| format!("cannot write {}", path.display()))?;
     sync_parent(path)
+}
+
+/// Locks a file, made where it is missing, for as long as the returned one is open; none where another process holds it.
+pub fn lock(path: &Path) -> Result<Option<File>> {
+    let open =
+        || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path);
+    let file = open().with_context(|| format!("cannot use {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
 }
 
 /// Replaces a file whole, readable by its owner alone: a reader sees the old content or the new.

@@ -33,8 +33,9 @@ pub async fn run(command: Keys) -> Result<()> {
         Keys::Accept { place, forget_sealed } => {
             let place = Place::find(&place)?;
             let keys = place.keys.load()?;
-            let store = place
+            let (store, _lock) = place
                 .open_store(Arc::new(SystemClock::default()))
+                .await
                 .context("stop the server first: keys are accepted while it does not run")?;
             let accepted = keys::accept(&*store, &keys, &SystemEntropy, forget_sealed).await;
             store.close();

@@ -24,6 +24,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::installation::Place;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -46,16 +47,26 @@ fn start(command: Command) -> Result<ExitCode> {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Dev(arguments) => dev::run(&arguments).await?,
-        Command::Serve(arguments) => serve::run(&arguments.config).await?,
+        Command::Serve(arguments) => serve::run(&arguments).await?,
         Command::Init(arguments) => init(&arguments.out)?,
         Command::Keys(command) => key_commands::run(command).await?,
         Command::Config(cli::Config::Check { config }) => serve::check(&config)?,
+        Command::Migrate(arguments) => migrate(&arguments).await?,
         Command::Request(arguments) => return request::run(&arguments).await,
         Command::Org(command) => admin::org(command).await?,
         Command::Template(command) => admin::template(command).await?,
         Command::Contact(command) => admin::contact(command).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(arguments: &cli::Migrate) -> Result<()> {
+    match Place::find(&arguments.place)?.migrate().await? {
+        0 => println!("The schema is up to date."),
+        1 => println!("The schema is up to date: one migration was applied."),
+        count => println!("The schema is up to date: {count} migrations were applied."),
+    }
+    Ok(())
 }
 
 fn init(path: &Path) -> Result<()> {

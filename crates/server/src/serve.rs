@@ -9,14 +9,15 @@ use crate::app::{self, Parts};
 use crate::config::{self, Config};
 use crate::installation::{Opened, Place};
 use crate::metrics::Metrics;
-use crate::{lifecycle, logging};
+use crate::{cli, lifecycle, logging};
 
 /// Runs the command until the server is told to stop.
-pub async fn run(path: &Path) -> Result<()> {
+pub async fn run(arguments: &cli::Serve) -> Result<()> {
+    let path = &arguments.config;
     let config = config::load(path)?;
     logging::start(config.log.format, &config.log.filter)?;
     let shutdown = lifecycle::on_signal()?;
-    let place = Place::of_config(path, &config)?;
+    let place = Place::of_config(path, &config, arguments.database_url.as_deref())?;
     // Before anything is opened or bound: what is wrong with the configuration is told first.
     let (channels, messages) = (config.channels()?, config.message_settings()?);
     let keys = place.keys.load()?;
@@ -64,5 +65,6 @@ pub fn check(path: &Path) -> Result<()> {
 fn check_parts(config: &Config) -> Result<()> {
     config.channels()?;
     config.message_settings()?;
+    config.database_options(None)?;
     logging::check(&config.log.filter)
 }

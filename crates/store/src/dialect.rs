@@ -42,6 +42,22 @@ pub(crate) const CLAIM_MESSAGES: Pair = Pair {
     ),
 };
 
+/// A query whose rows stay as they are until the transaction ends: SQLite has one writer, PostgreSQL locks them.
+macro_rules! held {
+    ($text:expr) => {
+        Pair { sqlite: $text, postgres: concat!($text, " FOR NO KEY UPDATE") }
+    };
+}
+
+/// The user whose keys are about to change, so that what one change leaves the next one sees.
+pub(crate) const HOLD_USER: Pair = held!("SELECT id FROM users WHERE organization_id = $1 AND id = $2");
+
+/// The claims that a user's contacts may hold, before it is judged whether they go with it.
+pub(crate) const HOLD_CLAIMS_OF_USER: Pair = held!(
+    "SELECT claimed_at FROM contact_claims WHERE (tenant_id, contact_key) IN (SELECT c.tenant_id, c.contact_key \
+     FROM contacts c WHERE c.organization_id = $1 AND c.user_id = $2 AND c.verified_at IS NOT NULL)"
+);
+
 /// A page of activities: `$1` organization, `$2` cursor, `$3` JSON array of status codes or null, `$4` JSON array of
 /// types or null, `$5` limit.
 macro_rules! activities {

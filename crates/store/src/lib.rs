@@ -11,10 +11,21 @@ pub mod dialect;
 mod listing;
 pub mod migrate;
 pub mod plan;
+mod postgres;
 mod reading;
 pub mod rows;
 mod sqlite;
 pub mod statements;
+mod upkeep;
 pub mod value;
 
+pub use postgres::{OpenPostgresError, PostgresOptions, PostgresStore, UrlError};
 pub use sqlite::{OpenError, Options, SqliteStore};
+
+use vestibule_engine::model::Millis;
+use vestibule_wire::ActivityId;
+
+/// The milliseconds that an id of version 7 begins with (RFC 9562, section 5.7).
+fn created_at(id: ActivityId) -> Millis {
+    id.as_bytes()[..6].iter().fold(0, |ms, byte| ms << 8 | Millis::from(*byte))
+}

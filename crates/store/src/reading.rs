@@ -141,12 +141,7 @@ pub(crate) struct Reading<'k> {
 impl<'k> Reading<'k> {
     /// Nothing was read yet; `now` is the store's time.
     pub(crate) fn new(keys: &'k ReadKeys, now: Millis) -> Self {
-        Self {
-            keys,
-            facts: Facts { now, ..Facts::default() },
-            submitters: Vec::new(),
-            users: Vec::new(),
-        }
+        Self { keys, facts: Facts { now, ..Facts::default() }, submitters: Vec::new(), users: Vec::new() }
     }
 
     /// Whether a query's answer can still matter: where the target does not exist nothing else can, and whoever has no
@@ -200,9 +195,9 @@ impl<'k> Reading<'k> {
         let target = keys.organization;
         facts.submitter = the_user(submitters);
         facts.user = the_user(users);
-        facts.verified_contact.sort_by_key(|h| {
-            (h.user.organization_id != target, h.user.organization_id, h.user.id)
-        });
+        facts
+            .verified_contact
+            .sort_by_key(|h| (h.user.organization_id != target, h.user.organization_id, h.user.id));
         facts.verified_contact.truncate(HOLDERS);
         let parent = facts.organization.as_ref().and_then(|organization| organization.parent_id);
         order_callers(&mut facts.callers, target, parent);

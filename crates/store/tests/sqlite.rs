@@ -3,14 +3,12 @@
 
 mod contract;
 
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use contract::fixtures::{self, ManualClock, START, Subject, new_id};
 use vestibule_engine::store::{ChangeSet, CommitError, Outcome, Store as _, Write};
-use vestibule_store::statements::Statement;
 use vestibule_store::{OpenError, Options, SqliteStore};
 
 fn fresh() -> Subject {
@@ -32,28 +30,6 @@ macro_rules! as_tests {
 }
 contract::for_each_case!(as_tests);
 
-/// Collects the names of statements from the trace, on whatever thread they run.
-#[derive(Clone, Default)]
-struct Names(Arc<Mutex<BTreeSet<String>>>);
-
-impl tracing::field::Visit for Names {
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        if field.name() == "statement" {
-            self.0.lock().unwrap().insert(value.to_owned());
-        }
-    }
-
-    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
-}
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Names {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        if event.metadata().target() == "vestibule::store" {
-            event.record(&mut self.clone());
-        }
-    }
-}
-
 macro_rules! run_all {
     ($($module:ident :: $name:ident,)*) => {
         $(contract::$module::$name(fresh()).await;)*
@@ -62,19 +38,9 @@ macro_rules! run_all {
 
 #[test]
 fn every_statement_of_the_catalogue_is_executed() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    let names = Names::default();
-    // Global, because the writer is a thread of its own. Other tests of this file only add names that were executed.
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(names.clone())).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
-    runtime.block_on(async {
+    contract::coverage::assert_all_executed(async {
         contract::for_each_case!(run_all);
     });
-    let executed = names.0.lock().unwrap().clone();
-    let missing: Vec<_> = Statement::ALL.iter().filter(|s| !executed.contains(s.name())).collect();
-    assert!(missing.is_empty(), "never executed: {missing:?}");
-    let known: BTreeSet<_> = Statement::ALL.iter().map(|s| s.name().to_owned()).collect();
-    assert_eq!(executed.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[tokio::test]

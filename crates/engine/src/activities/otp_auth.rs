@@ -53,6 +53,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpAuth) -> Decision {
         let bundle = seal_credential_bundle(&target, &key.secret_bytes(), cx.entropy);
         members.insert("credentialBundle".to_owned(), bundle.into());
         let except = credential.lookup.clone();
+        changes.push(Write::HoldUser { organization: otp.organization_id, user: user_id });
         if intent.invalidate_existing {
             changes.push(Write::DeleteCredentialsOfType {
                 organization: otp.organization_id,

@@ -69,6 +69,7 @@ pub(super) fn grant(
     if existing.is_some_and(|c| c.user_id != owner.user_id || c.kind != CredentialType::Login) {
         return Err(Refusal::PublicKeyExists);
     }
+    changes.push(Write::HoldUser { organization: owner.organization_id, user: owner.user_id });
     if request.invalidate_existing {
         changes.push(Write::DeleteCredentialsOfType {
             organization: owner.organization_id,

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use vestibule_crypto::secret::Secret;
+use vestibule_store::PostgresOptions;
 
 use super::{Config, Sms};
 use crate::files;
@@ -15,6 +17,12 @@ pub const PASSWORD_VARIABLE: &str = "VESTIBULE_EMAIL_PASSWORD";
 
 /// Holds the secret of the SMS webhook; stands in for `sms.webhook_secret_file`.
 pub const WEBHOOK_SECRET_VARIABLE: &str = "VESTIBULE_SMS_WEBHOOK_SECRET";
+
+/// Holds the database URL; stands before `database.url`, and may hold a password.
+pub const DATABASE_VARIABLE: &str = "VESTIBULE_DATABASE_URL";
+
+/// Holds the password of the database user; stands in for `database.password_file`.
+pub const DATABASE_PASSWORD_VARIABLE: &str = "VESTIBULE_DATABASE_PASSWORD";
 
 /// Reads a configuration file and checks everything that can be checked without opening another file. Relative paths
 /// in it start from its directory.
@@ -86,11 +94,32 @@ impl Config {
         secret("sms.webhook_secret_file", file, WEBHOOK_SECRET_VARIABLE)
     }
 
+    /// Where the PostgreSQL database is: `given` on the command line or in the environment, else in the file. None: the
+    /// embedded store.
+    pub fn database_options(&self, given: Option<&str>) -> Result<Option<PostgresOptions>> {
+        let Some(url) = given.or(self.database.url.as_deref()) else { return Ok(None) };
+        let mut options = PostgresOptions::from_url(url)?;
+        if let Some(path) = &self.database.ca_file {
+            options.trust(path);
+        }
+        let file = self.database.password_file.as_deref();
+        if let Some(password) = secret("database.password_file", file, DATABASE_PASSWORD_VARIABLE)? {
+            options.set_password(password.expose());
+        }
+        options.connections = self.database.connections;
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        options.wait = seconds(self.database.wait_seconds);
+        options.connect = seconds(self.database.connect_seconds);
+        options.statement = seconds(self.database.statement_seconds);
+        Ok(Some(options))
+    }
+
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Self { server, keys, email, sms, .. } = self;
+        let Self { server, database, keys, email, sms, .. } = self;
+        let database = [database.password_file.as_mut(), database.ca_file.as_mut()];
         let email = email.iter_mut().flat_map(|email| [email.password_file.as_mut(), email.ca_file.as_mut()]);
         let sms = sms.iter_mut().map(|sms| sms.webhook_secret_file.as_mut());
-        let files = std::iter::once(keys.file.as_mut()).chain(email).chain(sms);
+        let files = std::iter::once(keys.file.as_mut()).chain(database).chain(email).chain(sms);
         std::iter::once(&mut server.data_dir).chain(files.flatten())
     }
 
@@ -115,6 +144,10 @@ impl Config {
         positive("retention.purge_every_seconds", self.retention.purge_every_seconds);
         positive("retention.purge_batch", self.retention.purge_batch);
         positive("retention.idle_limits_days", self.retention.idle_limits_days);
+        positive("database.connections", self.database.connections);
+        positive("database.wait_seconds", self.database.wait_seconds);
+        positive("database.connect_seconds", self.database.connect_seconds);
+        positive("database.statement_seconds", self.database.statement_seconds);
         if let Some(email) = &self.email {
             positive("email.connections", email.connections);
             positive("email.timeout_seconds", email.timeout_seconds);
@@ -128,6 +161,7 @@ impl Config {
                     .into(),
             );
         }
+        self.database_problems(&mut problems);
         self.retention_problems(&mut problems);
         self.channel_problems(&mut problems);
         if self.metrics.listen == Some(self.server.listen) {
@@ -136,6 +170,18 @@ impl Config {
             );
         }
         problems
+    }
+
+    fn database_problems(&self, problems: &mut Vec<String>) {
+        let Some(url) = &self.database.url else { return };
+        match PostgresOptions::from_url(url) {
+            Err(error) => problems.push(format!("`database.url`: {error}")),
+            Ok(options) if options.has_password() => problems.push(format!(
+                "`database.url` must not hold a password; set `database.password_file` or {DATABASE_PASSWORD_VARIABLE}, or give \
+                 the whole URL in {DATABASE_VARIABLE}"
+            )),
+            Ok(_) => {}
+        }
     }
 
     fn retention_problems(&self, problems: &mut Vec<String>) {

@@ -28,6 +28,8 @@ pub const EXAMPLE: &str = include_str!("../../../../docs/vestibule.example.toml"
 pub struct Config {
     pub server: Server,
     #[serde(default)]
+    pub database: Database,
+    #[serde(default)]
     pub keys: Keys,
     pub email: Option<Email>,
     pub sms: Option<Sms>,
@@ -67,6 +69,32 @@ fn default_listen() -> SocketAddr {
 
 fn default_drain() -> u32 {
     30
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    pub url: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub connections: u32,
+    pub wait_seconds: u32,
+    pub connect_seconds: u32,
+    pub statement_seconds: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: None,
+            password_file: None,
+            ca_file: None,
+            connections: 16,
+            wait_seconds: 3,
+            connect_seconds: 5,
+            statement_seconds: 10,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -15,7 +15,6 @@ use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::Inbox;
 use vestibule_delivery::worker::{Channels, WorkerSettings};
 use vestibule_engine::Settings;
-use vestibule_engine::store::Store;
 use vestibule_http::dev::{DevConfig, DevSurface};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
 
@@ -50,7 +49,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
     check_address(arguments)?;
     logging::start(logging::Format::Text, "info")?;
     let shutdown = lifecycle::on_signal()?;
-    let place = Place::of_development(&arguments.data_dir);
+    let place = Place::of_development(&arguments.data_dir, arguments.database_url.as_deref())?;
     let opened = Opened::new(&place, || keys::of_development(&place.data_dir, &SystemEntropy)).await?;
     let tenant = Tenant::of(&*opened.store, &opened.engine, &opened.keys, &SystemEntropy).await?;
 
@@ -73,7 +72,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
     }
 
     let inbox = Arc::new(Inbox::new());
-    let store: Arc<dyn Store> = Arc::clone(&opened.store) as _;
+    let store = Arc::clone(&opened.store);
     let defaults = config::Retention::default();
     let parts = Parts {
         listener,

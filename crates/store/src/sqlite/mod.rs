@@ -35,11 +35,12 @@ pub use open::{OpenError, Options};
 use self::connection::{Failure, each, many, one};
 use self::reader::Readers;
 use self::writer::{Jobs, Task, Tx, unavailable};
-use crate::listing;
 use crate::plan::params;
 use crate::reading::{self, Reading};
 use crate::rows::{self, Columns};
 use crate::statements::Statement as S;
+use crate::upkeep as shared;
+use crate::{created_at, listing};
 
 /// The embedded store.
 pub struct SqliteStore {
@@ -59,18 +60,6 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Closes the store: jobs that wait are done, later ones are refused as unavailable, the log is copied into the
-    /// database. Blocks until then. Dropping the store does the same.
-    pub fn close(&self) {
-        self.jobs.close();
-        self.readers.close();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // A panic of the thread was reported where it happened.
-            let _ = writer.join();
-        }
-    }
-
     /// Runs a job on the writer and waits until its commit is on disk.
     async fn write<T, F>(&self, job: F) -> Result<T, CommitError>
     where
@@ -84,11 +73,6 @@ impl SqliteStore {
             .map_err(|_| unavailable("the store is closed"))?;
         answer.await.map_err(|_| unavailable("the writer is gone"))?
     }
-}
-
-/// The milliseconds that an id of version 7 begins with (RFC 9562, section 5.7).
-fn created_at(id: ActivityId) -> Millis {
-    id.as_bytes()[..6].iter().fold(0, |ms, byte| ms << 8 | Millis::from(*byte))
 }
 
 impl Drop for SqliteStore {
@@ -232,7 +216,11 @@ impl Store for SqliteStore {
         outcome: &Outcome,
     ) -> Result<bool, StoreError> {
         let outcome = outcome.clone();
-        self.upkeep(move |tx| upkeep::settle(tx, id, worker, &outcome)).await
+        self.upkeep(move |tx| {
+            let (statement, params) = shared::settle(&id, &worker, &outcome);
+            Ok(tx.execute(statement, &params)? == 1)
+        })
+        .await
     }
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {
@@ -240,7 +228,7 @@ impl Store for SqliteStore {
     }
 
     async fn purge(&self, retention: &Retention) -> Result<u64, StoreError> {
-        self.purge_all(retention).await
+        shared::purge(self, &*self.clock, retention).await
     }
 
     async fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
@@ -256,5 +244,16 @@ impl Store for SqliteStore {
         self.readers.with(|conn| one(conn, S::Meta, &params![""], |c| c.text()))?;
         // An empty transaction: it takes the write lock, and costs no sync.
         self.upkeep(|_| Ok(())).await
+    }
+
+    /// Jobs that wait are done, and the log is copied into the database. Dropping the store does the same.
+    fn close(&self) {
+        self.jobs.close();
+        self.readers.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A panic of the thread was reported where it happened.
+            let _ = writer.join();
+        }
     }
 }

@@ -47,9 +47,9 @@ impl Tx<'_> {
     pub(super) fn apply(&self, changes: &ChangeSet) -> Result<(), Failure> {
         for write in &changes.writes {
             for step in plan::steps(write, self.now) {
-                if step.expect == Expect::Exists {
+                if matches!(step.expect, Expect::Exists | Expect::Holds) {
                     let found = connection::one(self.conn, step.statement, &step.params, |_| Ok(()))?;
-                    if found.is_none() {
+                    if found.is_none() && step.expect == Expect::Exists {
                         return Err(Failure::Conflict(plan::name(write)));
                     }
                     continue;

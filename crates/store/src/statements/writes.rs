@@ -165,9 +165,12 @@ pub(super) const INSERT_USER: &str =
 pub(super) const INSERT_CONTACT: &str = "INSERT INTO contacts \
     (organization_id, user_id, contact_key, tenant_id, verified_at) VALUES ($1, $2, $3, $4, $5)";
 
-/// Guarded as [`CLAIM_CONTACT`], or unguarded after [`VERIFY_CONTACT`].
 pub(super) const CLAIM_CONTACT: &str = "INSERT INTO contact_claims (tenant_id, contact_key, claimed_at) \
     VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+/// After [`VERIFY_CONTACT`]. Locks a claim that stands already, so that it does not go with another user at the same time.
+pub(super) const KEEP_CLAIM: &str = "INSERT INTO contact_claims (tenant_id, contact_key, claimed_at) \
+    VALUES ($1, $2, $3) ON CONFLICT (tenant_id, contact_key) DO UPDATE SET claimed_at = contact_claims.claimed_at";
 
 pub(super) const VERIFY_CONTACT: &str = "UPDATE contacts SET verified_at = $1 \
     WHERE organization_id = $2 AND user_id = $3 AND contact_key = $4 AND tenant_id = $5";

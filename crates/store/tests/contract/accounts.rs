@@ -325,3 +325,30 @@ pub async fn pages_run_from_the_newest_to_the_oldest(s: Subject) {
     assert_eq!(page(2, Cursor::Before(ids[1].0)).await, ids[..1]);
     assert_eq!(page(100, Cursor::Start).await, ids);
 }
+
+pub async fn a_claim_outlives_a_user_while_another_one_proves_the_contact(s: Subject) {
+    let parent = s.parent().await;
+    for round in 0..20 {
+        let key = contact(&format!("shared{round}@example.com"));
+        let (leaving, staying) = (s.user(parent, parent).await, s.user(parent, parent).await);
+        s.commit(vec![
+            insert_contact(parent, key, parent, leaving, Some(START)),
+            insert_contact(parent, key, parent, staying, None),
+            Write::ClaimContact { tenant: parent, contact: key },
+        ])
+        .await;
+        let outcomes = parallel(2, |n| {
+            let write = match n {
+                0 => Write::DeleteUser { organization: parent, user: leaving },
+                _ => {
+                    Write::VerifyContact { tenant: parent, contact: key, organization: parent, user: staying }
+                }
+            };
+            let s = s.clone();
+            async move { s.try_commit(vec![write]).await }
+        })
+        .await;
+        assert_eq!(applied(&outcomes), 2);
+        s.conflict(vec![Write::ClaimContact { tenant: parent, contact: key }], "ClaimContact").await;
+    }
+}

@@ -208,3 +208,37 @@ pub async fn only_a_live_credential_carries_a_change_set(s: Subject) {
     s.clock.advance(1000);
     s.conflict(require(b"key"), "RequireCredential").await;
 }
+
+pub async fn only_a_user_that_exists_is_held(s: Subject) {
+    let (parent, person) = with_user(&s).await;
+    let login = |lookup: &[u8]| {
+        let hold = Write::HoldUser { organization: parent, user: person.id };
+        let key = session_key(&person, lookup, START, 60);
+        vec![hold, Write::PutSessionKey(Box::new(key))]
+    };
+    s.commit(login(b"first")).await;
+    s.commit(vec![Write::DeleteUser { organization: parent, user: person.id }]).await;
+    s.conflict(login(b"second"), "HoldUser").await;
+}
+
+pub async fn of_parallel_logins_that_end_all_others_one_key_stays(s: Subject) {
+    let (parent, person) = with_user(&s).await;
+    let outcomes = parallel(20, |n| {
+        let key = session_key(&person, format!("key {n}").as_bytes(), START, 60);
+        let writes = vec![
+            Write::HoldUser { organization: parent, user: person.id },
+            Write::DeleteCredentialsOfType {
+                organization: parent,
+                user: person.id,
+                kind: key.kind,
+                except: key.lookup.clone(),
+            },
+            Write::PutSessionKey(Box::new(key)),
+        ];
+        let s = s.clone();
+        async move { s.try_commit(writes).await }
+    })
+    .await;
+    assert_eq!(applied(&outcomes), 20);
+    assert_eq!(names(&s, &person).await.len(), 1);
+}

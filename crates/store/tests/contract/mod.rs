@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod activities;
+pub mod coverage;
 pub mod credentials;
 pub mod fixtures;
 pub mod limits;
@@ -29,6 +30,7 @@ macro_rules! for_each_case {
             accounts::a_contact_is_claimed_once,
             accounts::of_many_parallel_claims_one_succeeds,
             accounts::verifying_a_contact_claims_it,
+            accounts::a_claim_outlives_a_user_while_another_one_proves_the_contact,
             accounts::only_a_contact_the_user_has_is_verified,
             accounts::verified_holders_are_told_the_targets_first,
             accounts::sub_organizations_are_found_by_each_filter,
@@ -46,6 +48,8 @@ macro_rules! for_each_case {
             credentials::credentials_of_one_type_go_except_one,
             credentials::a_credential_is_deleted_once,
             credentials::only_a_live_credential_carries_a_change_set,
+            credentials::only_a_user_that_exists_is_held,
+            credentials::of_parallel_logins_that_end_all_others_one_key_stays,
             credentials::the_best_expiring_keys_stay,
             credentials::a_key_counts_as_one_for_keeping_even_when_it_is_oldest,
             limits::three_sends_fill_the_window,
