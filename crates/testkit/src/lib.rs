@@ -7,6 +7,7 @@ mod clock;
 pub use client::{Account, Reply, Verified, client_key};
 pub use clock::ManualClock;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vestibule_cluster::Database;
 use vestibule_crypto::entropy::SeededEntropy;
 use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::SigningKey;
@@ -24,7 +26,7 @@ use vestibule_engine::model::MessagePayload;
 use vestibule_engine::store::{Outcome, Store};
 use vestibule_engine::{Engine, Entropy, Services, Settings, outbox};
 use vestibule_http::{App, AppState, RequestLimits};
-use vestibule_store::SqliteStore;
+use vestibule_store::{PostgresOptions, PostgresStore, SqliteStore};
 use vestibule_wire::{ActivityType, Contact, OrganizationId, OtpType, UserId};
 
 /// When tests begin: an instant in 2027.
@@ -48,6 +50,8 @@ pub struct TestServer {
     sent: Mutex<Vec<MessagePayload>>,
     bodies: AtomicU64,
     dir: TempDir,
+    /// Dropped with the server, after its connections.
+    _database: Option<Database>,
 }
 
 /// A parent organization with its backend's key and auth proxy.
@@ -75,8 +79,7 @@ impl TestServer {
         let clock = Arc::new(ManualClock::at(EPOCH_MS));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let keys = Arc::new(KeySet::generate(&*entropy));
-        let store = SqliteStore::open(dir.path(), clock.clone()).expect("a new store");
-        let store: Arc<dyn Store> = Arc::new(store);
+        let (store, database) = new_store(dir.path(), clock.clone()).await;
         let services = Services {
             store: store.clone(),
             clock: clock.clone(),
@@ -105,6 +108,7 @@ impl TestServer {
             sent: Mutex::default(),
             bodies: AtomicU64::new(0),
             dir,
+            _database: database,
         }
     }
 
@@ -229,6 +233,20 @@ impl TestServer {
             }
         }
     }
+}
+
+/// An empty store: on PostgreSQL for the tests of a binary that is named so, else the embedded one. One set of tests is
+/// built under both names.
+async fn new_store(dir: &Path, clock: Arc<ManualClock>) -> (Arc<dyn Store>, Option<Database>) {
+    let program = std::env::args().next().unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+    if !name.contains("on_postgres") {
+        return (Arc::new(SqliteStore::open(dir, clock).expect("a new store")), None);
+    }
+    let database = vestibule_cluster::fresh_database();
+    let options = PostgresOptions::from_url(&database.url()).expect("a URL of this machine");
+    let store = PostgresStore::open(&options, clock).await.expect("a new store");
+    (Arc::new(store), Some(database))
 }
 
 async fn tenant(engine: &Engine, name: &str) -> Tenant {

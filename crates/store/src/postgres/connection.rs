@@ -24,7 +24,14 @@ pub(super) enum Form {
     Guarded,
     /// A query that raises so when it finds no row.
     Found,
+    /// As [`Form::Guarded`], and raises as well when the time in the parameter behind its own is further from the
+    /// database's than [`MAX_SKEW_MS`].
+    Timed,
 }
+
+/// How far the time by which guards judge may be from the database's. Beyond it the change set is not applied, but tried
+/// again with the right time.
+pub(super) const MAX_SKEW_MS: i64 = 5_000;
 
 impl Form {
     fn text(self, statement: Statement) -> Cow<'static, str> {
@@ -35,8 +42,21 @@ impl Form {
                 format!("WITH done AS ({text} RETURNING 1) SELECT 1 / count(*) FROM done").into()
             }
             Self::Found => format!("SELECT 1 / count(*) FROM ({text}) AS found").into(),
+            Self::Timed => {
+                let time = statement.parameters() + 1;
+                format!(
+                    "WITH done AS ({text} RETURNING 1) SELECT 1 / (count(*) * {}) FROM done",
+                    time_is_right(&format!("${time}"))
+                )
+                .into()
+            }
         }
     }
+}
+
+/// 1 when the time in a parameter is about the database's, else 0.
+fn time_is_right(parameter: &str) -> String {
+    format!("(abs({DATABASE_TIME} - {parameter}::bigint) <= {MAX_SKEW_MS})::int")
 }
 
 /// A statement of no store in particular: what only this one needs.
@@ -44,30 +64,24 @@ impl Form {
 pub(super) enum Control {
     /// The database's time.
     Time,
-    /// Raises when the time in `$1` is further than `$2` ms from the database's.
+    /// Raises when the time in `$1` is further from the database's than [`MAX_SKEW_MS`].
     TimeIsRight,
 }
 
 /// The clock of the database, epoch milliseconds; unlike `now()` it runs on within a transaction.
-macro_rules! database_time {
-    () => {
-        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-    };
-}
+const DATABASE_TIME: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 impl Control {
-    fn text(self) -> &'static str {
+    fn text(self) -> String {
         match self {
-            Self::Time => concat!("SELECT ", database_time!()),
-            Self::TimeIsRight => {
-                concat!("SELECT 1 / (abs(", database_time!(), " - $1::bigint) <= $2::bigint)::int")
-            }
+            Self::Time => format!("SELECT {DATABASE_TIME}"),
+            Self::TimeIsRight => format!("SELECT 1 / {}", time_is_right("$1")),
         }
     }
 }
 
 /// Statements by number: the catalogue in each form, then the control statements.
-const FORMS: usize = 3;
+const FORMS: usize = 4;
 const CONTROLS: usize = 2;
 
 /// What is to be prepared.

@@ -3,9 +3,8 @@
 //! Promise: a change set is one flight of `BEGIN ... COMMIT`, in which a guard that matches no row raises, so that the
 //! commit behind it comes to nothing; what is reported as committed was acknowledged by the database as durable.
 
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::error::SqlState;
@@ -23,10 +22,6 @@ const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// what was committed before it.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const COMMIT: &str = "COMMIT";
-
-/// How far the time by which guards judge may be from the database's. Beyond it the change set is not applied, but tried
-/// again with the right time.
-pub(super) const MAX_SKEW_MS: i64 = 5_000;
 
 /// Why a flight did not bring what it should.
 #[derive(Debug)]
@@ -100,19 +95,19 @@ impl From<tokio_postgres::Error> for Trouble {
     }
 }
 
-/// Polls all futures once, in order, which writes their requests; then awaits their answers.
+/// Polls all futures once, in order, which writes their requests; then awaits the last answer, and takes the others, which
+/// came before it. So the task is woken once, and not by every answer.
 pub(super) async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> =
         futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    poll_fn(|cx| {
-        for (future, answer) in &mut waiting {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                *answer = Some(output);
-            }
+    for (future, answer) in &mut waiting {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            *answer = Some(output);
         }
-        Poll::Ready(())
-    })
-    .await;
+    }
+    if let Some((future, answer @ None)) = waiting.last_mut() {
+        *answer = Some(future.as_mut().await);
+    }
     let mut answers = Vec::with_capacity(waiting.len());
     for (future, answer) in waiting {
         answers.push(match answer {
@@ -265,16 +260,28 @@ pub(super) async fn commit(
         }
     }
     let mut texts: Vec<Text> = steps.iter().map(|step| Text::Catalogue(step.statement, form(step))).collect();
-    let time = Text::Control(Control::TimeIsRight);
-    texts.push(time);
-    conn.prepare(&texts).await?;
+    // What every activity begins with checks the time on its way; other sets are rare enough to ask for it.
+    let mut check = None;
+    if let Some(time) = check_time {
+        match steps.first_mut() {
+            Some(step)
+                if matches!(step.statement, Statement::InsertActivity | Statement::RememberRefusedGuess) =>
+            {
+                step.params.push(Value::Int(time));
+                texts[0] = Text::Catalogue(step.statement, Form::Timed);
+            }
+            _ => check = Some([Value::Int(time)]),
+        }
+    }
+    let control = Text::Control(Control::TimeIsRight);
+    let needed: Vec<Text> = texts.iter().copied().chain(check.is_some().then_some(control)).collect();
+    conn.prepare(&needed).await?;
     conn.take_warning();
     let conn = &*conn;
-    let skew = check_time.map(|time| [Value::Int(time), Value::Int(MAX_SKEW_MS)]);
     let mut requests = Vec::with_capacity(steps.len() + 3);
     requests.push(send(conn, Request::Control(BEGIN_WRITE)));
-    if let Some(params) = &skew {
-        requests.push(send(conn, Request::Prepared(time, params)));
+    if let Some(params) = &check {
+        requests.push(send(conn, Request::Prepared(control, params)));
     }
     let first = requests.len();
     for (text, step) in texts.iter().zip(&steps) {

@@ -33,7 +33,7 @@ pub use options::{PostgresOptions, UrlError};
 use self::flight::{Query, Rows, Trouble};
 use self::pool::{Lent, Pool};
 use crate::plan::params;
-use crate::reading::{self, Reading};
+use crate::reading::{self, Part, Reading};
 use crate::rows::{self, Columns};
 use crate::statements::Statement as S;
 use crate::upkeep::{self, Deletion, IdleKey, Purger};
@@ -187,13 +187,7 @@ fn give_back<T>(conn: Lent, answer: Result<T, Trouble>) -> Result<T, Trouble> {
 }
 
 /// Rows of a read, put where they belong.
-fn assemble(
-    keys: &ReadKeys,
-    now: Millis,
-    asks: &[reading::Ask<'_>],
-    answers: &[Rows],
-) -> Result<Facts, RowError> {
-    let mut reading = Reading::new(keys, now);
+fn take(reading: &mut Reading<'_>, asks: &[reading::Ask<'_>], answers: &[Rows]) -> Result<(), RowError> {
     for (ask, rows) in asks.iter().zip(answers) {
         if reading.wants(ask.part) {
             for row in rows {
@@ -201,13 +195,15 @@ fn assemble(
             }
         }
     }
-    Ok(reading.finish())
+    Ok(())
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn read(&self, keys: &ReadKeys) -> Result<Facts, StoreError> {
-        let asks = reading::asks(keys);
+        // Who submitted an activity is asked for once it is known that it was.
+        let (later, asks): (Vec<_>, Vec<_>) =
+            reading::asks(keys).into_iter().partition(|ask| ask.part == Part::Submitter);
         let queries: Vec<Query<'_>> = asks.iter().map(|ask| (ask.statement, ask.params.as_slice())).collect();
         let with_time = self.time_is_due();
         let sent = self.clock.wall_ms();
@@ -215,7 +211,16 @@ impl Store for PostgresStore {
         if let Some(time) = time {
             self.learned_time(sent, time);
         }
-        assemble(keys, self.clock.now_ms(), &asks, &answers).map_err(|error| StoreError(error.to_string()))
+        let unreadable = |error: RowError| StoreError(error.to_string());
+        let mut reading = Reading::new(keys, self.clock.now_ms());
+        take(&mut reading, &asks, &answers).map_err(unreadable)?;
+        if reading.wants(Part::Submitter) {
+            let queries: Vec<Query<'_>> =
+                later.iter().map(|ask| (ask.statement, ask.params.as_slice())).collect();
+            let (_, answers) = self.look(&queries, false).await?;
+            take(&mut reading, &later, &answers).map_err(unreadable)?;
+        }
+        Ok(reading.finish())
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
@@ -228,7 +233,11 @@ impl Store for PostgresStore {
             let answer = self.bounded(flight::commit(&mut conn, &changes, now, time)).await;
             match give_back(conn, answer) {
                 Ok(()) => return Ok(()),
-                Err(Trouble::Conflict(write)) => return Err(CommitError::Conflict(write)),
+                Err(Trouble::Conflict(write)) => {
+                    // It may have been the time: the next read brings it along.
+                    self.timed_at.store(i64::MIN, Ordering::Relaxed);
+                    return Err(CommitError::Conflict(write));
+                }
                 Err(Trouble::Skew) if tries < MAX_TRIES => self.learn_time().await?,
                 Err(Trouble::Again(cause)) if tries < MAX_TRIES => {
                     tracing::debug!(target: "vestibule::store", cause, "sent again");

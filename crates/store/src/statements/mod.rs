@@ -15,6 +15,15 @@ const fn same(text: &'static str) -> Pair {
     Pair { sqlite: text, postgres: text }
 }
 
+/// The greatest number after a `$`. Texts number their parameters without gaps; a test holds them to that.
+fn parameters(text: &str) -> usize {
+    let numbers = text.split('$').skip(1).filter_map(|part| {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..end].parse().ok()
+    });
+    numbers.max().unwrap_or(0)
+}
+
 macro_rules! statements {
     ($($variant:ident $name:literal => $pair:expr;)*) => {
         /// A statement of the catalogue. The variants are named after what they do.
@@ -31,6 +40,11 @@ macro_rules! statements {
             /// The name in traces.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// How many parameters it takes.
+            pub fn parameters(self) -> usize {
+                parameters(self.text(Dialect::Postgres))
             }
 
             /// The text in a dialect.
