@@ -32,9 +32,9 @@ impl Cores {
     }
 }
 
-/// Binds this thread, and the threads and processes it starts from now on, to one processor.
-pub fn pin(core: usize) -> Result<()> {
-    affinity::pin(core).with_context(|| format!("cannot bind to processor {core}"))
+/// Binds this thread, and the threads and processes it starts from now on, to some processors.
+pub fn pin(cores: &[usize]) -> Result<()> {
+    affinity::pin(cores).with_context(|| format!("cannot bind to processors {cores:?}"))
 }
 
 #[cfg(target_os = "linux")]
@@ -47,9 +47,11 @@ mod affinity {
         Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
     }
 
-    pub fn pin(core: usize) -> Result<()> {
+    pub fn pin(cores: &[usize]) -> Result<()> {
         let mut set = CpuSet::new();
-        set.set(core);
+        for core in cores {
+            set.set(*core);
+        }
         Ok(sched_setaffinity(None, &set)?)
     }
 
@@ -66,7 +68,7 @@ mod affinity {
         bail!("the benchmark binds processes to processors and reads /proc, which takes Linux")
     }
 
-    pub fn pin(_: usize) -> Result<()> {
+    pub fn pin(_: &[usize]) -> Result<()> {
         allowed().map(|_| ())
     }
 
@@ -77,13 +79,48 @@ mod affinity {
 
 /// Processor time a process has used, all its threads, user and system.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
+    Ok(stat(pid)?.own)
+}
+
+/// The same with that of its children, those that have ended included.
+pub fn cpu_time_with_children(pid: u32) -> Result<Duration> {
+    let parent = stat(pid)?;
+    let mut time = parent.own + parent.ended_children;
+    for entry in fs::read_dir("/proc").context("cannot read /proc")? {
+        let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // One that ends between the two looks is counted by its parent next time.
+        if let Ok(child) = stat(child)
+            && child.parent == pid
+        {
+            time += child.own + child.ended_children;
+        }
+    }
+    Ok(time)
+}
+
+/// What is read of `/proc/PID/stat`.
+struct Stat {
+    parent: u32,
+    own: Duration,
+    ended_children: Duration,
+}
+
+fn stat(pid: u32) -> Result<Stat> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    // Behind the name in parentheses, which may hold anything: state is field 3, utime 14, stime 15 (proc(5)).
+    // Behind the name in parentheses, which may hold anything: state is field 3, ppid 4, utime 14, stime 15, cutime 16,
+    // cstime 17 (proc(5)).
     let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>());
     let field = |number: usize| fields.as_ref()?.get(number - 3)?.parse::<u64>().ok();
-    let (Some(user), Some(system)) = (field(14), field(15)) else { bail!("{path} makes no sense") };
-    Ok(Duration::from_secs_f64((user + system) as f64 / affinity::ticks_per_second() as f64))
+    let ticks = |user: usize, system: usize| {
+        let ticks = (field(user)? + field(system)?) as f64;
+        Some(Duration::from_secs_f64(ticks / affinity::ticks_per_second() as f64))
+    };
+    let read = || {
+        let parent = u32::try_from(field(4)?).ok()?;
+        Some(Stat { parent, own: ticks(14, 15)?, ended_children: ticks(16, 17)? })
+    };
+    read().with_context(|| format!("{path} makes no sense"))
 }
 
 /// Memory of a process, MiB: resident now, and at its highest.
@@ -157,6 +194,21 @@ mod tests {
         while cpu_time(pid).unwrap() == before {
             std::hint::black_box(sync_time(&std::env::temp_dir()).unwrap());
         }
+    }
+
+    #[test]
+    fn a_child_counts_while_it_runs_and_when_it_has_ended() {
+        let own = std::process::id();
+        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let busy = Duration::from_millis(200);
+        while cpu_time(child.id()).unwrap() < busy {
+            std::thread::yield_now();
+        }
+        assert!(cpu_time_with_children(own).unwrap() >= busy);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(cpu_time_with_children(own).unwrap() >= busy);
+        assert!(stat(own).unwrap().ended_children >= busy);
     }
 
     #[test]

@@ -37,9 +37,21 @@ struct LoginArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
 
-    /// Connections of each measurement, one login at a time on each.
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8, 64])]
-    connections: Vec<usize>,
+    /// Connections of each measurement, one login at a time on each. Absent: 1,8,64, and 256 with --fsync-delay.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    connections: Option<Vec<usize>>,
+
+    /// Where the server keeps its data. PostgreSQL is started for the run, and measured beside the embedded store.
+    #[arg(long, value_enum, default_value_t = login::Store::Embedded)]
+    store: login::Store,
+
+    /// Measure a disk that takes this much longer to sync beside the disk as it is. Needs a C compiler.
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    fsync_delay: Option<u64>,
+
+    /// The processors PostgreSQL runs on.
+    #[arg(long, value_enum, default_value_t = login::DatabaseOn::Load)]
+    database_on: login::DatabaseOn,
 
     /// One short round on few connections: shows that everything works, measures nothing of worth.
     #[arg(long, conflicts_with_all = ["seconds", "rounds", "connections", "write"])]
@@ -65,20 +77,31 @@ fn main() -> Result<()> {
 }
 
 fn run_login(args: LoginArgs) -> Result<()> {
-    let LoginArgs { server, seconds, rounds, connections, quick, write, mail_connections, pause } = args;
+    let LoginArgs { server, seconds, rounds, connections, store, fsync_delay, database_on, quick, .. } = args;
     let server = match server {
         Some(path) => path,
         None => login::default_server()?,
     };
+    let delay = fsync_delay.map(Duration::from_millis);
     let plan = match quick {
-        true => login::Plan { rounds: 1, time: Duration::from_millis(300), connections: vec![1, 4] },
-        false => login::Plan { rounds: rounds.max(1), time: Duration::from_secs_f64(seconds), connections },
+        true => {
+            login::Plan { rounds: 1, time: Duration::from_millis(500), connections: vec![1, 4], store, delay }
+        }
+        false => login::Plan {
+            rounds: rounds.max(1),
+            time: Duration::from_secs_f64(seconds),
+            connections: connections
+                .unwrap_or_else(|| if delay.is_some() { vec![256] } else { vec![1, 8, 64] }),
+            store,
+            delay,
+        },
     };
-    let setup = login::Setup { server, mail_connections, pause: Duration::from_secs(pause) };
+    let LoginArgs { write, mail_connections, pause, .. } = args;
+    let setup = login::Setup { server, mail_connections, database_on, pause: Duration::from_secs(pause) };
     let report = login::run(&setup, &plan)?;
     println!("\n{report}");
     match write {
-        Some(path) => report::replace(&path, &report),
+        Some(path) => report::replace(&path, &plan.command(), &report),
         None => Ok(()),
     }
 }

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-const BEGIN: &str = "<!-- begin: cargo xtask bench login -->";
-const END: &str = "<!-- end: cargo xtask bench login -->";
-
 /// The middle of some values; of an even number of them, the mean of the middle two. Zero for none.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
@@ -26,20 +23,25 @@ pub fn percentile(values: &mut [Duration], share: f64) -> Duration {
     values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// Puts `report` between the markers in the document at `path`.
-pub fn replace(path: &Path, report: &str) -> Result<()> {
+/// Puts `report` between the markers of `command`, such as `cargo xtask bench login`, in the document at `path`.
+pub fn replace(path: &Path, command: &str, report: &str) -> Result<()> {
     let place = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
-    let Some(text) = replaced(&text, report) else {
-        bail!("{place} lacks the lines `{BEGIN}` and `{END}`");
+    let (begin, end) = markers(command);
+    let Some(text) = replaced(&text, &begin, &end, report) else {
+        bail!("{place} lacks the lines `{begin}` and `{end}`");
     };
     std::fs::write(path, text).with_context(|| format!("cannot write {place}"))
 }
 
-fn replaced(text: &str, report: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", report.trim()))
+fn markers(command: &str) -> (String, String) {
+    (format!("<!-- begin: {command} -->"), format!("<!-- end: {command} -->"))
+}
+
+fn replaced(text: &str, begin: &str, end: &str, report: &str) -> Option<String> {
+    let (before, rest) = text.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n\n{}\n\n{end}{after}", report.trim()))
 }
 
 #[cfg(test)]
@@ -63,11 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn a_report_takes_the_place_of_the_one_before() {
-        let text = format!("# Speed\n{BEGIN}\nold\n{END}\nmore\n");
-        let new = replaced(&text, "new").unwrap();
-        assert_eq!(new, format!("# Speed\n{BEGIN}\n\nnew\n\n{END}\nmore\n"));
-        assert_eq!(replaced(&new, "new").unwrap(), new);
-        assert!(replaced("# Speed\n", "new").is_none());
+    fn a_report_takes_the_place_of_the_one_before_and_leaves_others_alone() {
+        let (begin, end) = markers("bench login");
+        let other = "<!-- begin: bench login --store postgres -->";
+        let text = format!("# Speed\n{other}\n{begin}\nold\n{end}\nmore\n");
+        let new = replaced(&text, &begin, &end, "new").unwrap();
+        assert_eq!(new, format!("# Speed\n{other}\n{begin}\n\nnew\n\n{end}\nmore\n"));
+        assert_eq!(replaced(&new, &begin, &end, "new").unwrap(), new);
+        assert!(replaced("# Speed\n", &begin, &end, "new").is_none());
     }
 }

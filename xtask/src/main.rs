@@ -66,6 +66,9 @@ fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn bench(workspace: &Workspace, args: &[String]) -> Result<()> {
+    if args.iter().any(|argument| argument.trim_start_matches("--store=") == "postgres") {
+        postgres::install(workspace)?;
+    }
     process::run(workspace.cargo().args(["build", "--release", "-p", "vestibule", "-p", "vestibule-bench"]))?;
     let release = workspace.target.join("release");
     process::run(

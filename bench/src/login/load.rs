@@ -38,8 +38,14 @@ pub struct Point {
     pub generator_busy: f64,
 }
 
-/// Measures logins on `connections` connections for `time`. A login counts when it ends in time; any error ends the run.
-pub async fn run(site: &Rc<Site>, server: u32, connections: usize, time: Duration) -> Result<Point> {
+/// Measures logins on `connections` connections for `time`, and tells how long it took until the last had ended. A login counts when
+/// it ends in time; any error ends the run.
+pub async fn run(
+    site: &Rc<Site>,
+    server: u32,
+    connections: usize,
+    time: Duration,
+) -> Result<(Point, Duration)> {
     let opened = try_join_all((0..connections).map(|_| Connection::open(site.address))).await?;
     let (own, before) = (std::process::id(), Instant::now());
     let busy_before = (machine::cpu_time(server)?, machine::cpu_time(own)?);
@@ -55,22 +61,23 @@ pub async fn run(site: &Rc<Site>, server: u32, connections: usize, time: Duratio
         anyhow::Ok(done)
     });
     let done: Vec<Times> = try_join_all(workers).await.context("a login failed")?.concat();
-    let took = before.elapsed().as_secs_f64();
+    let took = before.elapsed();
     let busy = |pid, earlier: Duration| -> Result<f64> {
-        Ok(machine::cpu_time(pid)?.saturating_sub(earlier).as_secs_f64() / took)
+        Ok(machine::cpu_time(pid)?.saturating_sub(earlier).as_secs_f64() / took.as_secs_f64())
     };
     let step = |index: usize, share| {
         let mut times: Vec<Duration> = done.iter().map(|times| times[index]).collect();
         percentile(&mut times, share).as_secs_f64() * 1000.0
     };
     ensure!(!done.is_empty(), "no login ended within {time:?}");
-    Ok(Point {
+    let point = Point {
         logins_per_second: done.len() as f64 / time.as_secs_f64(),
         p50: std::array::from_fn(|index| step(index, 0.5)),
         p99: std::array::from_fn(|index| step(index, 0.99)),
         server_busy: busy(server, busy_before.0)?,
         generator_busy: busy(own, busy_before.1)?,
-    })
+    };
+    Ok((point, took))
 }
 
 /// A few logins on each of some connections, each checked to the last signature.

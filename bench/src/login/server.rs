@@ -1,9 +1,10 @@
 //! A `vestibule serve` process with production settings, bound to one processor, on a disk that keeps what is synced.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -11,9 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use tempfile::TempDir;
 
-use super::{Setup, on_core};
+use super::{Setup, on_cores};
 
 const CONFIG: &str = "vestibule.toml";
 const KEYS: &str = "keys.json";
@@ -22,15 +22,17 @@ const LOG: &str = "server.log";
 /// How long the server may take to start.
 const START: Duration = Duration::from_secs(60);
 
-/// A running server with one parent organization. Dropping it ends the process and removes its data.
+/// Where the server finds a database that is not embedded.
+const DATABASE_VARIABLE: &str = "VESTIBULE_DATABASE_URL";
+
+/// A running server with one parent organization. Dropping it ends the process.
 pub struct Server {
     process: Running,
     /// Where it listens.
     pub address: SocketAddr,
     /// The parent organization and its backend's key.
     pub tenant: Tenant,
-    // Removed after the process has ended: fields drop in order.
-    directory: TempDir,
+    directory: PathBuf,
 }
 
 /// What `vestibule org create` prints, as far as it is needed.
@@ -52,9 +54,16 @@ impl Drop for Running {
 }
 
 impl Server {
-    /// Starts it on processor `core`, with `mail` as its mail server. Its data lie beside this program, where
-    /// cargo builds: a directory for temporary files may be memory, on which a sync costs nothing.
-    pub fn start(setup: &Setup, mail: SocketAddr, core: usize) -> Result<Self> {
+    /// Starts it on processor `core`, with its files in `directory`, `mail` as its mail server, `database` as its store unless that
+    /// is the embedded one, and further environment.
+    pub fn start(
+        setup: &Setup,
+        directory: PathBuf,
+        mail: SocketAddr,
+        core: usize,
+        database: Option<String>,
+        environment: Vec<(OsString, OsString)>,
+    ) -> Result<Self> {
         let program = &setup.server;
         if !program.is_file() {
             bail!(
@@ -63,25 +72,25 @@ impl Server {
             );
         }
         let program = fs::canonicalize(program).context("cannot tell where the server program is")?;
-        let own = std::env::current_exe().context("cannot tell where this program is")?;
-        let directory = tempfile::Builder::new()
-            .prefix("bench-")
-            .tempdir_in(own.parent().unwrap_or(Path::new(".")))
-            .context("cannot make a directory for the server's data")?;
-        let place = directory.path();
+        let place = directory.as_path();
         fs::write(place.join(CONFIG), config(setup, mail)).context("cannot write the configuration")?;
-        output(&program, place, &["keys", "generate", "--out", KEYS])?;
+        let with_database = |mut command: Command| {
+            command.envs(database.as_ref().map(|url| (DATABASE_VARIABLE, url)));
+            command
+        };
+        output(command(&program, place).args(["keys", "generate", "--out", KEYS]))?;
 
-        let mut command = command(&program, place);
+        let mut serve = with_database(command(&program, place));
         let log = File::create(place.join(LOG)).context("cannot write the server's log")?;
-        command.args(["serve", "--config", CONFIG]).stdout(Stdio::piped()).stderr(log);
+        serve.args(["serve", "--config", CONFIG]).envs(environment).stdout(Stdio::piped()).stderr(log);
         // A process runs where the thread that started it was bound.
-        let child = on_core(core, move || command.spawn().context("cannot start the server"))?;
+        let child = on_cores(&[core], move || serve.spawn().context("cannot start the server"))?;
         let mut process = Running(child);
         let Some(address) = ready(&mut process.0) else {
             bail!("the server did not start: {}", fs::read_to_string(place.join(LOG)).unwrap_or_default());
         };
-        let made = output(&program, place, &["org", "create", "--config", CONFIG, "--name", "Acme"])?;
+        let mut create = with_database(command(&program, place));
+        let made = output(create.args(["org", "create", "--config", CONFIG, "--name", "Acme"]))?;
         let tenant = serde_json::from_str(&made).context("`vestibule org create` printed something else")?;
         Ok(Self { process, address, tenant, directory })
     }
@@ -93,7 +102,7 @@ impl Server {
 
     /// Where its files are.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     /// The server's own keys: the limit is measured with the same ones.
@@ -130,10 +139,10 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
-fn output(program: &Path, directory: &Path, arguments: &[&str]) -> Result<String> {
-    let output =
-        command(program, directory).args(arguments).output().context("cannot start the server program")?;
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().context("cannot start the server program")?;
     if !output.status.success() {
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
         bail!("`vestibule {}` failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
     }
     String::from_utf8(output.stdout).context("the server program printed no UTF-8")

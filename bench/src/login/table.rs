@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::limit::logins_per_second;
 use super::load::{Point, STEPS};
+use super::subject::Subject;
 use super::{Plan, Round};
 use crate::machine::{self, Memory};
 use crate::report::median;
@@ -13,14 +14,11 @@ use crate::report::median;
 pub struct Results<'a> {
     pub plan: &'a Plan,
     pub rounds: &'a [Round],
-    /// Memory of the server before its first request.
-    pub at_start: Memory,
+    pub subject: &'a Subject,
     /// Memory of the server after the last one.
     pub memory: Memory,
     /// Time of one synced write.
     pub sync: Duration,
-    /// How many users the server had at the end.
-    pub users: usize,
 }
 
 impl Results<'_> {
@@ -33,7 +31,8 @@ impl Results<'_> {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        let Self { plan, rounds, at_start, memory, sync, users } = self;
+        let Self { plan, rounds, subject, memory, sync } = self;
+        let (at_start, users) = (subject.at_start, subject.site.users_made());
         let limit = median(rounds.iter().map(|round| logins_per_second(&round.limit)));
         writeln!(
             out,
@@ -55,7 +54,7 @@ impl Results<'_> {
         writeln!(out, "| crypto only | {limit:.0} | 1.00 | | |")?;
         for index in 0..plan.connections.len() {
             let of =
-                |value: fn(&Point) -> f64| median(rounds.iter().map(|round| value(&round.points[index])));
+                |value: fn(&Point) -> f64| median(rounds.iter().map(|round| value(self.point(round, index))));
             let per_second = of(|point| point.logins_per_second);
             writeln!(
                 out,
@@ -75,6 +74,11 @@ impl Results<'_> {
         self.write_limit(out)
     }
 
+    fn point<'a>(&self, round: &'a Round, connections: usize) -> &'a Point {
+        // The only subject.
+        &round.measured[0][connections].point
+    }
+
     fn write_steps(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
@@ -85,7 +89,7 @@ impl Results<'_> {
         for (index, connections) in self.plan.connections.iter().enumerate() {
             write!(out, "| {connections} |")?;
             for step in 0..STEPS.len() {
-                let points = || self.rounds.iter().map(|round| &round.points[index]);
+                let points = || self.rounds.iter().map(|round| self.point(round, index));
                 let p50 = median(points().map(|point| point.p50[step]));
                 let p99 = median(points().map(|point| point.p99[step]));
                 write!(out, " {p50:.2} / {p99:.2} |")?;

@@ -69,8 +69,13 @@ impl Site {
         self.made.get()
     }
 
+    /// How many of them have not logged in yet.
+    pub fn users_waiting(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
     fn missing(&self, wanted: usize) -> usize {
-        wanted.saturating_sub(self.waiting.borrow().len())
+        wanted.saturating_sub(self.users_waiting())
     }
 }
 

@@ -144,6 +144,35 @@ impl Database {
     pub fn sql(&self, text: &str) -> Result<String> {
         self.endpoint.sql(&self.name, text)
     }
+
+    /// What its cluster has done, and how large it is itself, as PostgreSQL counts it.
+    ///
+    /// # Errors
+    /// When the server is not there, or is a standby.
+    pub fn counts(&self) -> Result<Counts> {
+        let line = self.sql(
+            "SELECT pg_snapshot_xmax(pg_current_snapshot()), \
+             pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, pg_database_size(current_database())",
+        )?;
+        let numbers: Vec<u64> = line.split('|').filter_map(|number| number.parse().ok()).collect();
+        match numbers.as_slice() {
+            [transactions, log_bytes, size] => {
+                Ok(Counts { transactions: *transactions, log_bytes: *log_bytes, size: *size })
+            }
+            _ => bail!("PostgreSQL counts {line:?}"),
+        }
+    }
+}
+
+/// What PostgreSQL counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Transactions that wrote, in the whole cluster, since it was made.
+    pub transactions: u64,
+    /// Bytes of write-ahead log of the whole cluster.
+    pub log_bytes: u64,
+    /// Its bytes on disk.
+    pub size: u64,
 }
 
 impl fmt::Display for Database {

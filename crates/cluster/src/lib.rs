@@ -20,6 +20,6 @@ mod standby;
 
 pub use binaries::{BIN_VARIABLE, Binaries};
 pub use cluster::{Cluster, Options};
-pub use endpoint::{Database, Endpoint};
+pub use endpoint::{Counts, Database, Endpoint};
 pub use proxy::{Counters, Direction, FaultProxy, When};
 pub use shared::{SHARED_VARIABLE, fresh_database, shared};

@@ -66,6 +66,17 @@ fn databases_are_fresh_and_go_with_their_value() {
 }
 
 #[test]
+fn what_a_database_does_is_counted() {
+    let database = fresh_database();
+    let before = database.counts().unwrap();
+    database.sql("CREATE TABLE t AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)").unwrap();
+    let after = database.counts().unwrap();
+    assert!(after.transactions > before.transactions, "{before:?} {after:?}");
+    assert!(after.log_bytes >= before.log_bytes + 1000, "{before:?} {after:?}");
+    assert!(after.size > before.size, "{before:?} {after:?}");
+}
+
+#[test]
 fn settings_reach_the_server() {
     let options = Options { max_connections: 17, ..Options::default() }.with("work_mem", "5MB");
     let cluster = Cluster::start(options).unwrap();
