@@ -1,5 +1,7 @@
 //! Digests: the fingerprint of an activity, and the plain SHA-256 and HMAC-SHA-256 that other crates need.
 
+use std::io::{self, Read};
+
 use aws_lc_rs::{digest, hmac};
 
 use crate::op;
@@ -18,6 +20,23 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
     out
+}
+
+/// SHA-256 of all that `reader` still holds, read in pieces: for what is too long for memory. Fails as the reader does.
+pub fn sha256_of_reader(mut reader: impl Read) -> io::Result<[u8; 32]> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => context.update(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    Ok(out)
 }
 
 /// HMAC-SHA-256 (RFC 2104) of `data` under `key`.
@@ -40,6 +59,13 @@ pub(crate) fn hmac_parts(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_in_pieces_is_that_of_the_whole() {
+        let data = vec![7; 200_000];
+        assert_eq!(sha256_of_reader(data.as_slice()).unwrap(), sha256(&data));
+        assert_eq!(sha256_of_reader(&b""[..]).unwrap(), sha256(b""));
+    }
 
     /// RFC 4231, test cases 1 and 2.
     #[test]

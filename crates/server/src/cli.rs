@@ -32,6 +32,8 @@ pub enum Command {
     Config(Config),
     Migrate(Migrate),
     Request(Request),
+    Backup(Backup),
+    Restore(Restore),
     /// Manage parent organizations: the tenants of this server.
     #[command(subcommand)]
     Org(Org),
@@ -209,6 +211,35 @@ pub struct Request {
     /// Send the body exactly as given.
     #[arg(long)]
     pub raw: bool,
+}
+
+/// Write a backup of the embedded database to a file, while the server runs or not.
+///
+/// The file is one consistent state, checked before it gets its name, and readable by its owner alone. It holds neither the key file
+/// nor any key of it in the clear: keep a copy of the key file apart. Prints the rows and a checksum of each table, and the
+/// file's SHA-256.
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub place: Installation,
+
+    /// The file to write; an existing one is left alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Make the embedded database from a backup, in a data directory that has none.
+///
+/// The file is checked before and after it is copied; a damaged one is refused. Messages that waited to be sent at the time of the
+/// backup are given up, and codes of that time end: both may have been used since.
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    pub place: Installation,
+
+    /// The backup.
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod backup;
 mod cli;
 mod clock;
 mod config;
@@ -53,6 +54,8 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Config(cli::Config::Check { config }) => serve::check(&config)?,
         Command::Migrate(arguments) => migrate(&arguments).await?,
         Command::Request(arguments) => return request::run(&arguments).await,
+        Command::Backup(arguments) => backup::backup(&arguments)?,
+        Command::Restore(arguments) => backup::restore(&arguments)?,
         Command::Org(command) => admin::org(command).await?,
         Command::Template(command) => admin::template(command).await?,
         Command::Contact(command) => admin::contact(command).await?,

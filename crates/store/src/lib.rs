@@ -7,6 +7,7 @@
 #[macro_use]
 #[path = "statements/columns.rs"]
 mod columns;
+pub mod contents;
 pub mod dialect;
 mod listing;
 pub mod migrate;
@@ -20,7 +21,7 @@ mod upkeep;
 pub mod value;
 
 pub use postgres::{OpenPostgresError, PostgresOptions, PostgresStore, UrlError};
-pub use sqlite::{OpenError, Options, SqliteStore};
+pub use sqlite::{BackupContents, BackupError, OpenError, Options, Restored, SqliteStore, backup, restore};
 
 use vestibule_engine::model::Millis;
 use vestibule_wire::ActivityId;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -19,6 +20,9 @@ pub(super) const LOG_PAGES: i64 = 2000;
 
 /// When a log is this many times as long, the writer waits for readers to let go of it.
 const PATIENCE: i64 = 4;
+
+/// How long it waits at a time. A backup reads one state for minutes: commits do not stand still for it, the log grows.
+const WAIT_FOR_READERS: Duration = Duration::from_millis(10);
 
 const IDLE: u8 = 0;
 const COPYING: u8 = 1;
@@ -82,7 +86,13 @@ impl Checkpointer {
             COPIED => {
                 // Readers that hold the old log let go of it within microseconds; only when that has failed for long is
                 // it worth to wait for them.
-                copy(writer, if pages < PATIENCE * self.log_pages { "PASSIVE" } else { "RESTART" });
+                if pages < PATIENCE * self.log_pages {
+                    copy(writer, "PASSIVE");
+                } else {
+                    wait_at_most(writer, WAIT_FOR_READERS);
+                    copy(writer, "RESTART");
+                    wait_at_most(writer, connection::BUSY);
+                }
                 self.shared.copied.store(pages, Ordering::Relaxed);
                 self.shared.phase.store(IDLE, Ordering::Release);
             }
@@ -103,6 +113,12 @@ fn run(conn: &Connection, woken: &Receiver<()>, shared: &Shared) {
     while woken.recv().is_ok() {
         copy(conn, "PASSIVE");
         shared.phase.store(COPIED, Ordering::Release);
+    }
+}
+
+fn wait_at_most(conn: &Connection, time: Duration) {
+    if let Err(error) = conn.busy_timeout(time) {
+        tracing::warn!(target: "vestibule::store", %error, "the time to wait for locks stays as it was");
     }
 }
 

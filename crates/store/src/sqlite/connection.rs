@@ -12,8 +12,8 @@ use crate::rows::Columns;
 use crate::statements::Statement;
 use crate::value::{Cell, Row, RowError, Value};
 
-/// How long a connection waits for another program's lock on the database, say that of a backup.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a connection waits for another program's lock on the database, say that of an operator's `sqlite3`.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

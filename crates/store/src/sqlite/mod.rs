@@ -3,6 +3,7 @@
 //! Promise: what [`Store::commit`] acknowledged survives a crash and a power failure; a read sees one consistent state;
 //! no second process opens the directory.
 
+mod backup;
 #[cfg(test)]
 mod catalogue_tests;
 mod checkpoint;
@@ -30,6 +31,7 @@ use vestibule_engine::store::{
 use vestibule_wire::query::Page;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
+pub use backup::{BackupContents, BackupError, Restored, backup, restore};
 pub use open::{OpenError, Options};
 
 use self::connection::{Failure, each, many, one};

@@ -17,6 +17,9 @@ use super::writer::{OnFatal, Writer};
 use crate::dialect::Dialect;
 use crate::migrate::{self, HistoryError};
 
+/// The database within a data directory.
+pub(super) const DATABASE: &str = "vestibule.db";
+
 /// So many jobs may wait for the writer; further ones wait for a place.
 const PLACES: usize = 1024;
 
@@ -90,7 +93,7 @@ impl SqliteStore {
         let Options { on_fatal, log_pages, max_pages } = options;
         make_dir(dir)?;
         let lock = lock(dir)?;
-        let path = dir.join("vestibule.db");
+        let path = dir.join(DATABASE);
         private_file(&path)?;
         let mut conn = connection::open(&path, Role::Writer)?;
         if let Some(pages) = max_pages {
@@ -121,7 +124,7 @@ fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
 }
 
 #[cfg(unix)]
-fn make_dir(dir: &Path) -> Result<(), OpenError> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::DirBuilderExt as _;
     if dir.is_dir() {
         return Ok(());
@@ -130,23 +133,32 @@ fn make_dir(dir: &Path) -> Result<(), OpenError> {
 }
 
 #[cfg(not(unix))]
-fn make_dir(dir: &Path) -> Result<(), OpenError> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
     fs::create_dir_all(dir).map_err(io_error(dir))
 }
 
 /// Makes the file, readable by its owner alone, where it is missing. SQLite gives its log the same mode.
 fn private_file(path: &Path) -> Result<File, OpenError> {
+    private().create(true).truncate(false).open(path).map_err(io_error(path))
+}
+
+/// Makes a file that must not be there yet, readable by its owner alone.
+pub(super) fn new_private_file(path: &Path) -> std::io::Result<File> {
+    private().create_new(true).open(path)
+}
+
+fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options.open(path).map_err(io_error(path))
+    options
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
     let file = private_file(&path)?;
     match file.try_lock() {
@@ -156,13 +168,14 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// The versions and checksums of the migrations that were applied, in order.
+pub(super) fn history(conn: &Connection) -> rusqlite::Result<Vec<(i64, String)>> {
+    conn.prepare(migrate::READ_HISTORY)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 fn migrate(conn: &mut Connection, clock: &dyn Clock) -> Result<(), OpenError> {
     conn.execute(migrate::HISTORY_TABLE, [])?;
-    let applied = conn
-        .prepare(migrate::READ_HISTORY)?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(i64, String)>, _>>()?;
-    for migration in migrate::pending(&applied)? {
+    for migration in migrate::pending(&history(conn)?)? {
         let tx = conn.transaction()?;
         tx.execute_batch(&migration.text_for(Dialect::Sqlite))?;
         tx.execute(migrate::ADD_HISTORY, (migration.version, migration.checksum(), clock.now_ms()))?;
