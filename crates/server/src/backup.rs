@@ -7,6 +7,7 @@ use vestibule_store::BackupContents;
 
 use crate::cli::{Backup, Installation, Restore};
 use crate::config;
+use crate::db;
 use crate::keys::{DEV_KEY_FILE, KEYS_VARIABLE, KeyLocation};
 
 /// Runs `vestibule backup`.
@@ -44,15 +45,8 @@ pub fn restore(arguments: &Restore) -> Result<()> {
 
 fn print(contents: &BackupContents) {
     let BackupContents { tables, schema_version, bytes, sha256, compared: _ } = contents;
-    for table in tables {
-        println!("{:>12} rows  {}  {}", table.rows, table.checksum, table.name);
-    }
-    println!(
-        "{} tables, {} rows, schema version {schema_version}, {bytes} bytes\nSHA-256 {}",
-        tables.len(),
-        contents.rows(),
-        hex::encode(sha256)
-    );
+    db::print(tables);
+    println!("schema version {schema_version}, {bytes} bytes\nSHA-256 {}", hex::encode(sha256));
 }
 
 /// Where an installation has its data, and its keys in words.

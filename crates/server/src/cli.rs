@@ -34,6 +34,9 @@ pub enum Command {
     Request(Request),
     Backup(Backup),
     Restore(Restore),
+    /// Move an installation from one store to another.
+    #[command(subcommand)]
+    Db(Db),
     /// Manage parent organizations: the tenants of this server.
     #[command(subcommand)]
     Org(Org),
@@ -240,6 +243,36 @@ pub struct Restore {
     /// The backup.
     #[arg(long, value_name = "FILE")]
     pub from: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Copy everything from one store to another that has nothing, and check that it arrived.
+    ///
+    /// Stop the servers first. The source is read in one consistent state; the target is filled in one transaction, read back, and
+    /// compared table by table before that transaction ends. Where anything goes wrong, the target is left as it was.
+    Copy {
+        #[command(flatten)]
+        ends: Ends,
+    },
+    /// Say whether two stores hold the same, by the rows and a checksum of each table. Stop the servers first.
+    Compare {
+        #[command(flatten)]
+        ends: Ends,
+    },
+}
+
+/// Two stores. The password of a database may stand in its URL, where other users of this machine may see it, or in
+/// VESTIBULE_DATABASE_PASSWORD.
+#[derive(Debug, Args)]
+pub struct Ends {
+    /// sqlite:DIR, the embedded store in that data directory, or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "STORE")]
+    pub from: String,
+
+    /// The same, of the other one.
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod backup;
 mod cli;
 mod clock;
 mod config;
+mod db;
 mod dev;
 mod files;
 mod installation;
@@ -54,6 +55,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Config(cli::Config::Check { config }) => serve::check(&config)?,
         Command::Migrate(arguments) => migrate(&arguments).await?,
         Command::Request(arguments) => return request::run(&arguments).await,
+        Command::Db(command) => db::run(command).await?,
         Command::Backup(arguments) => backup::backup(&arguments)?,
         Command::Restore(arguments) => backup::restore(&arguments)?,
         Command::Org(command) => admin::org(command).await?,

@@ -8,6 +8,7 @@
 #[path = "statements/columns.rs"]
 mod columns;
 pub mod contents;
+pub mod copy;
 pub mod dialect;
 mod listing;
 pub mod migrate;
@@ -21,7 +22,9 @@ mod upkeep;
 pub mod value;
 
 pub use postgres::{OpenPostgresError, PostgresOptions, PostgresStore, UrlError};
-pub use sqlite::{BackupContents, BackupError, OpenError, Options, Restored, SqliteStore, backup, restore};
+pub use sqlite::{
+    BackupContents, BackupError, NewFileError, OpenError, Options, Restored, SqliteStore, backup, restore,
+};
 
 use vestibule_engine::model::Millis;
 use vestibule_wire::ActivityId;

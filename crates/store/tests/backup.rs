@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use fixtures::{ManualClock, new_id};
 use tempfile::TempDir;
 use vestibule_engine::store::{ChangeSet, Store as _, Write};
-use vestibule_store::{BackupError, Options, SqliteStore, backup, restore};
+use vestibule_store::{BackupError, NewFileError, Options, SqliteStore, backup, restore};
 
 fn open(dir: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(dir, ManualClock::new()).unwrap())
@@ -200,7 +200,9 @@ async fn nothing_is_overwritten() {
     let (dir, file) = small().await;
     let data = dir.path().join("data");
     let before = fs::read(&file).unwrap();
-    assert!(matches!(backup(&data, &file), Err(BackupError::Exists(path)) if path == file));
+    assert!(
+        matches!(backup(&data, &file), Err(BackupError::File(NewFileError::Exists(path))) if path == file)
+    );
     assert_eq!(fs::read(&file).unwrap(), before);
     assert!(matches!(restore(&file, &data), Err(BackupError::NotEmpty(_))));
 
@@ -279,7 +281,7 @@ async fn what_is_no_backup_is_refused() {
         assert!(matches!(refused, BackupError::Damaged { .. }), "{} bytes: {refused}", bytes.len());
     }
     let missing = restore(&dir.path().join("missing.db"), &dir.path().join("to")).unwrap_err();
-    assert!(matches!(missing, BackupError::Io { .. }), "{missing}");
+    assert!(matches!(missing, BackupError::File(NewFileError::Io { .. })), "{missing}");
 
     let foreign = dir.path().join("foreign");
     fs::create_dir(&foreign).unwrap();

@@ -24,6 +24,11 @@ pub const DATABASE_VARIABLE: &str = "VESTIBULE_DATABASE_URL";
 /// Holds the password of the database user; stands in for `database.password_file`.
 pub const DATABASE_PASSWORD_VARIABLE: &str = "VESTIBULE_DATABASE_PASSWORD";
 
+/// The password of the database user in the environment, for commands that read no configuration file.
+pub fn database_password() -> Result<Option<Secret<String>>> {
+    secret("database.password_file", None, DATABASE_PASSWORD_VARIABLE)
+}
+
 /// Reads a configuration file and checks everything that can be checked without opening another file. Relative paths
 /// in it start from its directory.
 pub fn load(path: &Path) -> Result<Config> {

@@ -16,7 +16,7 @@ use crate::logging;
 #[cfg(test)]
 mod tests;
 
-pub use load::load;
+pub use load::{database_password, load};
 pub use network::Network;
 
 /// The file `init` writes: every setting with its default, commented.

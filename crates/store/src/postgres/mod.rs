@@ -6,6 +6,7 @@
 //! once it is back.
 
 mod connection;
+pub(crate) mod copy;
 mod flight;
 mod open;
 mod options;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use vestibule_crypto::fingerprint::sha256_of_reader;
 
 use super::connection::BUSY;
+use super::new_file::{NewFile, NewFileError, beside, exists, io_error};
 use super::open::{self, OpenError};
 use crate::contents::{Checksum, TableContents};
 use crate::migrate::{self, HistoryError};
@@ -19,9 +20,6 @@ use crate::value::{Row as _, RowError};
 
 /// The figures a backup carries of itself.
 const FIGURES: &str = "backup_contents";
-
-/// What is added to a file's name while it is written.
-const UNFINISHED: &str = ".partial";
 
 /// What a backup file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +61,9 @@ pub enum BackupError {
     /// There is nothing to back up.
     #[error("there is no database in {}", .0.display())]
     NoDatabase(PathBuf),
-    /// The file that was to be written is there.
-    #[error("{} exists and is left alone; choose another name or move it away", .0.display())]
-    Exists(PathBuf),
-    /// Another backup to this file is under way.
-    #[error("another process is writing {}", .0.display())]
-    Writing(PathBuf),
+    /// A file cannot be read or made.
+    #[error(transparent)]
+    File(#[from] NewFileError),
     /// The directory has a database, or remains of one.
     #[error("{} exists: restore only into a directory without a database", .0.display())]
     NotEmpty(PathBuf),
@@ -97,14 +92,9 @@ pub enum BackupError {
         /// What was found.
         cause: HistoryError,
     },
-    /// A file or directory cannot be used.
-    #[error("cannot use {}: {cause}", .path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// The system's answer.
-        cause: io::Error,
-    },
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(OpenError),
     /// SQLite's own refusal.
     #[error("{}: {cause}", .path.display())]
     Database {
@@ -124,20 +114,12 @@ pub fn backup(dir: &Path, out: &Path) -> Result<BackupContents, BackupError> {
     if !exists(&source)? {
         return Err(BackupError::NoDatabase(dir.to_owned()));
     }
-    if exists(out)? {
-        return Err(BackupError::Exists(out.to_owned()));
-    }
-    let partial = beside(out, UNFINISHED);
-    let file = claim(&partial)?;
-    let made = write(&source, &partial)
-        .and_then(|()| sync(&file, &partial))
-        .and_then(|()| inspect(&partial))
-        .and_then(|contents| name(&partial, out).map(|()| contents));
-    if made.is_err() {
-        // What was to be told is told already.
-        let _ = fs::remove_file(&partial);
-    }
-    made
+    let file = NewFile::create(out)?;
+    write(&source, &file.partial)?;
+    file.sync()?;
+    let contents = inspect(&file.partial)?;
+    file.finish()?;
+    Ok(contents)
 }
 
 /// Makes a database in `dir` from the backup in `from`. The directory is made where it is missing; one that holds a
@@ -149,8 +131,23 @@ pub fn restore(from: &Path, dir: &Path) -> Result<Restored, BackupError> {
     }
     let contents = inspect(from)?;
 
+    let (_lock, file) = claim(dir)?;
+    io::copy(&mut File::open(from).map_err(io_error(from))?, &mut &file.file)
+        .map_err(io_error(&file.partial))?;
+    file.sync()?;
+    if inspect(&file.partial)? != contents {
+        let why = "it read differently the second time".to_owned();
+        return Err(BackupError::Damaged { path: from.to_owned(), why });
+    }
+    let (messages_held_back, codes_ended) = settle(&file.partial).map_err(database_error(&file.partial))?;
+    file.finish()?;
+    Ok(Restored { contents, messages_held_back, codes_ended })
+}
+
+/// Makes a directory that has no database, holds it against other processes, and begins a database in it.
+pub(super) fn claim(dir: &Path) -> Result<(File, NewFile), BackupError> {
     open::make_dir(dir).map_err(opening)?;
-    let _lock = open::lock(dir).map_err(opening)?;
+    let lock = open::lock(dir).map_err(opening)?;
     let database = dir.join(open::DATABASE);
     for end in ["", "-wal", "-shm", "-journal"] {
         let path = beside(&database, end);
@@ -158,35 +155,7 @@ pub fn restore(from: &Path, dir: &Path) -> Result<Restored, BackupError> {
             return Err(BackupError::NotEmpty(path));
         }
     }
-    let partial = beside(&database, UNFINISHED);
-    let file = claim(&partial)?;
-    let made = place(from, &file, &partial, &contents);
-    let restored = made.and_then(|(messages_held_back, codes_ended)| {
-        sync(&file, &partial)?;
-        name(&partial, &database)?;
-        Ok(Restored { contents, messages_held_back, codes_ended })
-    });
-    if restored.is_err() {
-        let _ = fs::remove_file(&partial);
-    }
-    restored
-}
-
-/// Copies the backup, checks the copy as the backup was checked, and ends what was under way.
-fn place(
-    from: &Path,
-    mut file: &File,
-    partial: &Path,
-    contents: &BackupContents,
-) -> Result<(u64, u64), BackupError> {
-    let mut source = File::open(from).map_err(io_error(from))?;
-    io::copy(&mut source, &mut file).map_err(io_error(partial))?;
-    sync(file, partial)?;
-    if inspect(partial)? != *contents {
-        let why = "it read differently the second time".to_owned();
-        return Err(BackupError::Damaged { path: from.to_owned(), why });
-    }
-    settle(partial).map_err(database_error(partial))
+    Ok((lock, NewFile::create(&database)?))
 }
 
 /// The predicate of an attempt whose code can still be entered.
@@ -238,7 +207,7 @@ fn write(source: &Path, partial: &Path) -> Result<(), BackupError> {
         .map_err(database_error(source))?;
     let Some(target) = partial.to_str() else {
         let cause = io::Error::new(ErrorKind::InvalidInput, "its name is not UTF-8");
-        return Err(BackupError::Io { path: partial.to_owned(), cause });
+        return Err(io_error(partial)(cause).into());
     };
     conn.execute("VACUUM INTO $1", [target]).map_err(database_error(source))?;
     drop(conn);
@@ -410,76 +379,10 @@ impl From<RowError> for Unread {
     }
 }
 
-/// Makes an empty file for its owner alone, and holds it against other processes that would write it. One that a killed
-/// process left, whoever may read it, makes way.
-fn claim(partial: &Path) -> Result<File, BackupError> {
-    match open::new_private_file(partial) {
-        Ok(file) => return lock(file, partial),
-        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
-        Err(cause) => return Err(io_error(partial)(cause)),
-    }
-    let left = lock(File::open(partial).map_err(io_error(partial))?, partial)?;
-    fs::remove_file(partial).map_err(io_error(partial))?;
-    let file = open::new_private_file(partial).map_err(io_error(partial))?;
-    drop(left);
-    lock(file, partial)
-}
-
-fn lock(file: File, path: &Path) -> Result<File, BackupError> {
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(BackupError::Writing(path.to_owned())),
-        Err(fs::TryLockError::Error(cause)) => Err(io_error(path)(cause)),
-    }
-}
-
-fn sync(file: &File, path: &Path) -> Result<(), BackupError> {
-    file.sync_all().map_err(io_error(path))
-}
-
-/// Gives a finished file its name, which must be free, for good.
-fn name(partial: &Path, path: &Path) -> Result<(), BackupError> {
-    match fs::hard_link(partial, path) {
-        Ok(()) => fs::remove_file(partial).map_err(io_error(partial))?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(BackupError::Exists(path.to_owned()));
-        }
-        // Not every file system has second names.
-        Err(_) if exists(path)? => return Err(BackupError::Exists(path.to_owned())),
-        Err(_) => fs::rename(partial, path).map_err(io_error(path))?,
-    }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent).and_then(|directory| directory.sync_all()).map_err(io_error(parent))
-}
-
-fn exists(path: &Path) -> Result<bool, BackupError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(io_error(path)(cause)),
-    }
-}
-
-/// The path with `end` added to its last name.
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    PathBuf::from(name)
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
-    let path = path.to_owned();
-    move |cause| BackupError::Io { path, cause }
-}
-
 fn opening(error: OpenError) -> BackupError {
     match error {
         OpenError::Locked(path) => BackupError::InUse(path),
-        OpenError::Io { path, cause } => BackupError::Io { path, cause },
-        other => BackupError::Io { path: PathBuf::new(), cause: io::Error::other(other) },
+        other => BackupError::Directory(other),
     }
 }
 

@@ -8,6 +8,8 @@ mod backup;
 mod catalogue_tests;
 mod checkpoint;
 mod connection;
+pub(crate) mod copy;
+mod new_file;
 mod open;
 mod queue;
 mod reader;
@@ -32,6 +34,7 @@ use vestibule_wire::query::Page;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 pub use backup::{BackupContents, BackupError, Restored, backup, restore};
+pub use new_file::NewFileError;
 pub use open::{OpenError, Options};
 
 use self::connection::{Failure, each, many, one};

@@ -99,7 +99,7 @@ impl SqliteStore {
         if let Some(pages) = max_pages {
             conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
         }
-        migrate(&mut conn, clock.as_ref())?;
+        migrate(&mut conn, clock.now_ms())?;
         let checkpointer = Checkpointer::start(&path, &mut conn, log_pages)?;
         let jobs = Arc::new(Queue::new());
         let on_fatal: OnFatal = on_fatal;
@@ -173,12 +173,13 @@ pub(super) fn history(conn: &Connection) -> rusqlite::Result<Vec<(i64, String)>>
     conn.prepare(migrate::READ_HISTORY)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-fn migrate(conn: &mut Connection, clock: &dyn Clock) -> Result<(), OpenError> {
+/// Applies the migrations that are missing. `now`: the time, epoch milliseconds.
+pub(super) fn migrate(conn: &mut Connection, now: i64) -> Result<(), OpenError> {
     conn.execute(migrate::HISTORY_TABLE, [])?;
     for migration in migrate::pending(&history(conn)?)? {
         let tx = conn.transaction()?;
         tx.execute_batch(&migration.text_for(Dialect::Sqlite))?;
-        tx.execute(migrate::ADD_HISTORY, (migration.version, migration.checksum(), clock.now_ms()))?;
+        tx.execute(migrate::ADD_HISTORY, (migration.version, migration.checksum(), now))?;
         tx.commit()?;
         tracing::info!(target: "vestibule::store", version = migration.version, "schema migrated");
     }
