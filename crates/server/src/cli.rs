@@ -251,6 +251,8 @@ pub enum Db {
     ///
     /// Stop the servers first. The source is read in one consistent state; the target is filled in one transaction, read back, and
     /// compared table by table before that transaction ends. Where anything goes wrong, the target is left as it was.
+    ///
+    /// The password of a database is read from VESTIBULE_DATABASE_PASSWORD, unless its URL has one, which others on this machine may see.
     Copy {
         #[command(flatten)]
         ends: Ends,
@@ -262,8 +264,7 @@ pub enum Db {
     },
 }
 
-/// Two stores. The password of a database may stand in its URL, where other users of this machine may see it, or in
-/// VESTIBULE_DATABASE_PASSWORD.
+/// Two stores.
 #[derive(Debug, Args)]
 pub struct Ends {
     /// sqlite:DIR, the embedded store in that data directory, or postgres://USER@HOST/DATABASE.

@@ -117,18 +117,8 @@ async fn a_backup_under_load_is_restored_elsewhere_and_sessions_of_before_go_on(
         codes += 1;
     }
     assert!(sessions > STREAMS && codes > STREAMS, "{sessions} sessions, {codes} codes");
-    logs_in(&client, "new@acme.example").await;
+    load::log_in(&client, "new@acme.example").await;
     server.stop();
-}
-
-/// A new user, with a new code.
-async fn logs_in(client: &Client, email: &str) {
-    let user = load::user(&client.ask(&client.create_user(email)).await);
-    let attempt = client.initiate(email).await;
-    let code = client.code(&attempt).await.unwrap();
-    let key = client.source.key();
-    let token = client.ask(&client.guess(&attempt, &code, &key)).await.text("verificationToken");
-    client.ask(&client.login(&user.organization, &attempt.lock, &token, &key)).await.text("session");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +151,7 @@ async fn no_secret_of_the_key_file_is_in_a_backup() {
     let source = Source::new(SEED);
     let server = Server::dev(directory.path());
     let client = Client::of_dev(&server, directory.path(), &source);
-    logs_in(&client, "ann@acme.example").await;
+    load::log_in(&client, "ann@acme.example").await;
     client.ask(&client.init(ActivityType::InitOtpV3, "bob@acme.example")).await.activity();
     assert!(run(directory.path(), &["backup", "--out", "backup.db"]).status.success());
     server.stop();

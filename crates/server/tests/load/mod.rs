@@ -1,5 +1,7 @@
 //! Users who sign up, mistype codes and log in until the server dies under them, and a journal of what it told them.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -225,4 +227,15 @@ pub fn user(reply: &Reply) -> User {
     let id = reply.result()["rootUserIds"][0].as_str();
     let id = id.unwrap_or_else(|| panic!("no user in {}", reply.body)).to_owned();
     User { organization: reply.text("subOrganizationId"), id }
+}
+
+/// Makes a user and logs it in; with the key of its session.
+pub async fn log_in(client: &Client, email: &str) -> (User, SigningKey) {
+    let user = user(&client.ask(&client.create_user(email)).await);
+    let attempt = client.initiate(email).await;
+    let code = client.code(&attempt).await.expect("the server answers");
+    let key = client.source.key();
+    let token = client.ask(&client.guess(&attempt, &code, &key)).await.text("verificationToken");
+    client.ask(&client.login(&user.organization, &attempt.lock, &token, &key)).await.text("session");
+    (user, key)
 }
