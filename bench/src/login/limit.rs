@@ -89,7 +89,7 @@ impl Sample {
 
         let key = AgreementKey::generate(entropy);
         let bundle = target_bundle(
-            keys.bundle_signer(),
+            keys.bundle_signer(0),
             key.public_key(),
             &organization.to_string(),
             &otp_id.to_string(),
@@ -101,7 +101,7 @@ impl Sample {
             "send_from": null, "sender_name": null, "reply_to": null,
         }))?;
         let client_hex = client.public_key().to_hex();
-        let signer = keys.bundle_signer();
+        let signer = keys.bundle_signer(0);
         let guess = seal_otp_bundle(&bundle, signer.public_key(), &code, &client_hex, entropy)
             .context("our own bundle is refused")?;
         let token = verification_token(token_id, organization, &client_hex).issue(signer);
@@ -124,12 +124,12 @@ impl Sample {
             json!({ "result": { "verificationToken": token } }),
             json!({
                 "intent": { "verificationToken": token },
-                "result": { "session": session.issue(keys.session_signer()) },
+                "result": { "session": session.issue(keys.session_signer(0)) },
                 "message": requests[2].body,
             }),
         ];
         Ok(Self {
-            code_hash: keys.code_key().hash(otp_id.as_bytes(), &code),
+            code_hash: keys.code_key(0).hash(otp_id.as_bytes(), &code),
             sealed_target: keys.sealing_key().seal(entropy, &target_place(otp_id), &target),
             sealed_message: keys.sealing_key().seal(entropy, &message_place(otp_id), &message),
             signature: ClientSignature::make_login(&client, token_id, &client_hex),
@@ -209,7 +209,7 @@ impl Limit {
         add("draw a code", 1, Box::new(move || drop(black_box(otp_code::generate(entropy, true, 9)))));
         add("HMAC of a code: store, compare", 2, {
             Box::new(move || {
-                let (key, id) = (keys.code_key(), sample.otp_id.as_bytes());
+                let (key, id) = (keys.code_key(0), sample.otp_id.as_bytes());
                 black_box(key.hash(id, &sample.code));
                 assert!(key.matches(id, &sample.code, &sample.code_hash));
             })
@@ -221,7 +221,7 @@ impl Limit {
         );
         add("sign the target bundle", 1, {
             let id = (sample.organization.to_string(), sample.otp_id.to_string());
-            Box::new(move || drop(black_box(target_bundle(keys.bundle_signer(), backend, &id.0, &id.1))))
+            Box::new(move || drop(black_box(target_bundle(keys.bundle_signer(0), backend, &id.0, &id.1))))
         });
         add("seal at rest: attempt's key, message, 3 activities", 5, {
             Box::new(move || {
@@ -253,7 +253,7 @@ impl Limit {
         });
         add("sign the verification token", 1, {
             let token = verification_token(sample.otp_id, sample.organization, &sample.session.public_key);
-            Box::new(move || drop(black_box(token.issue(keys.bundle_signer()))))
+            Box::new(move || drop(black_box(token.issue(keys.bundle_signer(0)))))
         });
         add("parse the client's key", 1, {
             Box::new(move || drop(black_box(PublicKey::from_hex(&sample.session.public_key).expect("a key"))))
@@ -263,7 +263,7 @@ impl Limit {
             Box::new(move || drop(black_box(sample.signature.check_with(key).expect("a good signature"))))
         });
         add("sign the session", 1, {
-            Box::new(move || drop(black_box(sample.session.issue(keys.session_signer()))))
+            Box::new(move || drop(black_box(sample.session.issue(keys.session_signer(0)))))
         });
         Ok(Self { operations })
     }

@@ -86,7 +86,7 @@ pub async fn warm_up(site: &Rc<Site>, connections: usize) -> Result<()> {
         let mut connection = Connection::open(site.address).await?;
         for _ in 0..4 {
             let (_, session) = login(site, &mut connection).await?;
-            let signer = site.keys.session_signer().public_key();
+            let signer = site.keys.session_signer(0).public_key();
             SessionJwt::verify(&session, signer).context("a session's signature does not verify")?;
         }
         anyhow::Ok(())
@@ -106,7 +106,7 @@ async fn login(site: &Site, connection: &mut Connection) -> Result<(Times, Strin
 
     let bundle = seal_otp_bundle(
         init.text("otpEncryptionTargetBundle")?,
-        site.keys.bundle_signer().public_key(),
+        site.keys.bundle_signer(0).public_key(),
         &code,
         &user.key.public_key().to_hex(),
         &SystemEntropy,

@@ -23,7 +23,7 @@ pub struct Site {
     pub address: SocketAddr,
     /// Who asks for codes and logs users in.
     pub backend: Backend,
-    /// The server's keys; clients use the public ones.
+    /// The keys of the server's file; clients use the public ones.
     pub keys: KeySet,
     /// Where codes arrive.
     pub mail: MailServer,

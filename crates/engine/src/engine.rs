@@ -18,6 +18,7 @@ use vestibule_wire::{
 use crate::Clock;
 use crate::activities::{self, Context, Decision};
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, Via, authenticate};
+use crate::keys::KeyRing;
 use crate::model::{ActivityRecord, Submitter, UserRecord};
 use crate::settings::Settings;
 use crate::store::{ChangeSet, CommitError, Facts, ReadKeys, Store, StoreError, Write};
@@ -40,7 +41,7 @@ pub struct Services {
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// The server's keys.
-    pub keys: Arc<KeySet>,
+    pub keys: Arc<KeyRing>,
 }
 
 /// Runs activities and queries.
@@ -114,6 +115,8 @@ impl Engine {
     pub(crate) async fn run(&self, submission: Submission<'_>) -> Result<view::Activity, Refusal> {
         let Submission { envelope, body, speaker, mut keys, parsed } = submission;
         let fingerprint = keys.fingerprint.unwrap_or_else(|| sha256(body));
+        // One key set from start to end, however often it decides.
+        let key_set = self.services.keys.current();
         let mut verified = false;
         for _ in 0..MAX_ROUNDS {
             let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
@@ -135,16 +138,24 @@ impl Engine {
                 if record.organization_id != caller.target.id {
                     return Err(Refusal::NotAuthorized);
                 }
-                return Ok(self.show(record, facts.submitter.as_ref(), &caller, facts.now));
+                return Ok(self.show(&key_set, record, facts.submitter.as_ref(), &caller, facts.now));
             }
             let ParsedIntent { intent, echo } = parsed.as_ref().map_err(Clone::clone)?;
             self.check_liveness(envelope.timestamp_ms, facts.now)?;
             let permit = authorize(&caller, envelope.activity_type, intent)?;
-            let decision = activities::decide(&self.context(&caller, &facts, fingerprint), intent);
+            let decision = activities::decide(&self.context(&key_set, &caller, &facts, fingerprint), intent);
             match decision {
                 Decision::Complete(effect) => {
-                    let (record, shown) =
-                        self.record(envelope, echo, effect.result, &caller, fingerprint, body, facts.now);
+                    let (record, shown) = self.record(
+                        &key_set,
+                        envelope,
+                        echo,
+                        effect.result,
+                        &caller,
+                        fingerprint,
+                        body,
+                        facts.now,
+                    );
                     let mut changes = ChangeSet::new();
                     changes.push(Write::InsertActivity(Box::new(record)));
                     changes.writes.extend(caller.still_authorized());
@@ -164,10 +175,16 @@ impl Engine {
         Err(Refusal::Unavailable)
     }
 
-    fn context<'a>(&'a self, caller: &'a Caller, facts: &'a Facts, fingerprint: [u8; 32]) -> Context<'a> {
+    fn context<'a>(
+        &'a self,
+        keys: &'a KeySet,
+        caller: &'a Caller,
+        facts: &'a Facts,
+        fingerprint: [u8; 32],
+    ) -> Context<'a> {
         Context {
             settings: &self.settings,
-            keys: &self.services.keys,
+            keys,
             cache: &self.cache,
             entropy: &*self.services.entropy,
             caller,
@@ -211,6 +228,7 @@ impl Engine {
     #[allow(clippy::too_many_arguments)]
     fn record(
         &self,
+        keys: &KeySet,
         envelope: &Envelope,
         echo: &Value,
         result: Map<String, Value>,
@@ -230,7 +248,7 @@ impl Engine {
         let kept = !secrets.is_empty() && caller.via != Via::Proxy;
         let sealed = kept.then(|| {
             let text = serde_json::to_vec(&secrets).expect("secrets are JSON");
-            self.services.keys.sealing_key().seal(entropy, &secrets_place(caller.target.id, id), &text)
+            keys.sealing_key().seal(entropy, &secrets_place(caller.target.id, id), &text)
         });
         let record = ActivityRecord {
             organization_id: caller.target.id,
@@ -262,6 +280,7 @@ impl Engine {
     /// The object of a stored activity as this caller may see it (D-11).
     pub(crate) fn show(
         &self,
+        keys: &KeySet,
         record: &ActivityRecord,
         submitter: Option<&UserRecord>,
         caller: &Caller,
@@ -269,24 +288,25 @@ impl Engine {
     ) -> view::Activity {
         let own = record.submitter.user_id == caller.record.user.id
             && record.submitter.organization_id == caller.home.id;
-        let secrets = if own { self.unseal(record) } else { None };
+        let secrets = if own { unseal(keys, record) } else { None };
         views::activity(record, secrets, submitter, now)
     }
+}
 
-    fn unseal(&self, record: &ActivityRecord) -> Option<Secrets> {
-        let sealed = record.sealed.as_deref()?;
-        let text = self.services.keys.open(&secrets_place(record.organization_id, record.id), sealed);
-        match text.map(|text| serde_json::from_slice(&text)) {
-            Ok(Ok(secrets)) => Some(secrets),
-            Ok(Err(_)) | Err(_) => {
-                tracing::error!(activity = %record.id, "the sealed part of an activity cannot be opened");
-                None
-            }
+fn unseal(keys: &KeySet, record: &ActivityRecord) -> Option<Secrets> {
+    let sealed = record.sealed.as_deref()?;
+    let text = keys.open(&secrets_place(record.organization_id, record.id), sealed);
+    match text.map(|text| serde_json::from_slice(&text)) {
+        Ok(Ok(secrets)) => Some(secrets),
+        Ok(Err(_)) | Err(_) => {
+            tracing::error!(activity = %record.id, "the sealed part of an activity cannot be opened");
+            None
         }
     }
 }
 
-fn secrets_place(organization: OrganizationId, id: ActivityId) -> Vec<u8> {
+/// Where the secrets of an activity are sealed to.
+pub(crate) fn secrets_place(organization: OrganizationId, id: ActivityId) -> Vec<u8> {
     let mut row = organization.as_bytes().to_vec();
     row.extend_from_slice(id.as_bytes());
     place("activities", "sealed", &row)

@@ -8,6 +8,7 @@ mod admin;
 mod caller;
 mod clock;
 mod engine;
+pub mod keys;
 pub mod limits;
 pub mod model;
 pub mod outbox;

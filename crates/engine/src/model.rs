@@ -1,5 +1,6 @@
 //! What is stored. Rows are destructured fully wherever they are read, so that a new column breaks the build there.
 
+use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
 use vestibule_wire::{
     ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType,
@@ -32,6 +33,27 @@ impl IdentifierKey {
         text.extend_from_slice(identifier.as_bytes());
         Self(vestibule_crypto::fingerprint::sha256(&text))
     }
+}
+
+/// A key of the server as the key table holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerKey {
+    /// Unique among all keys of the server.
+    pub id: String,
+    /// What it is for.
+    pub role: KeyRole,
+    /// Whether it is in use.
+    pub state: KeyState,
+    /// From when on it may sign or hash.
+    pub activates_at: Millis,
+    /// Its secret under a sealing key of the key file; for a sealing key, a probe.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+    /// Rises with each change; the guard of changes.
+    pub version: i64,
 }
 
 /// A parent or a sub-organization.

@@ -12,20 +12,21 @@ use crate::model::{MessagePayload, OutboxMessage};
 #[error("message cannot be opened: {0}")]
 pub struct UnreadableMessage(&'static str);
 
-fn aad(id: MessageId) -> Vec<u8> {
+/// Where a message is sealed to.
+pub(crate) fn payload_place(id: MessageId) -> Vec<u8> {
     place("outbox", "payload", id.as_bytes())
 }
 
 /// Seals what a message says for its place in the outbox.
 pub fn seal(keys: &KeySet, entropy: &dyn Entropy, id: MessageId, payload: &MessagePayload) -> Vec<u8> {
     let text = serde_json::to_vec(payload).expect("a payload is texts and numbers");
-    keys.sealing_key().seal(entropy, &aad(id), &text)
+    keys.sealing_key().seal(entropy, &payload_place(id), &text)
 }
 
 /// Opens a claimed message.
 pub fn open(keys: &KeySet, message: &OutboxMessage) -> Result<MessagePayload, UnreadableMessage> {
     let text = keys
-        .open(&aad(message.id), &message.payload)
+        .open(&payload_place(message.id), &message.payload)
         .map_err(|_| UnreadableMessage("not sealed for this place"))?;
     serde_json::from_slice(&text).map_err(|_| UnreadableMessage("not a payload"))
 }

@@ -385,7 +385,7 @@ impl Call<'_> {
 
     fn stamp(&self, body: &[u8]) -> Result<StampRecord, Refusal> {
         let sealed = &self.config.sealed_key;
-        let secret = self.engine.services.keys.open(&proxy_key_place(self.config.id), sealed).ok();
+        let secret = self.engine.services.keys.current().open(&proxy_key_place(self.config.id), sealed).ok();
         let key = secret.and_then(|s| SigningKey::from_bytes(s.as_slice().try_into().ok()?).ok());
         let Some(key) = key else {
             tracing::error!(config = %self.config.id, "the auth proxy's key cannot be opened with this key set");

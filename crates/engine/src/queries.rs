@@ -50,9 +50,10 @@ impl Engine {
             Query::GetActivity(id) => {
                 let record = store.activity(organization, id).await.map_err(away)?;
                 let record = record.ok_or_else(|| missing("activity", id.to_string()))?;
+                let keys = self.services.keys.current();
                 let submitter =
                     self.voter(&record.submitter.organization_id, record.submitter.user_id).await?;
-                QueryAnswer::Activity(Box::new(self.show(&record, submitter.as_ref(), caller, now)))
+                QueryAnswer::Activity(Box::new(self.show(&keys, &record, submitter.as_ref(), caller, now)))
             }
             Query::ListActivities { statuses, types, page } => {
                 let filter = ActivityFilter { statuses, types };

@@ -19,6 +19,8 @@ pub struct Settings {
     pub sms_enabled: bool,
     /// Whether account look-ups by contact through the proxy need a verification token.
     pub account_requires_token: bool,
+    /// How long after it was made a new key begins to sign: every node must have read the key table by then.
+    pub key_activation_ms: i64,
 }
 
 impl Default for Settings {
@@ -32,6 +34,7 @@ impl Default for Settings {
             email_enabled: true,
             sms_enabled: true,
             account_requires_token: true,
+            key_activation_ms: 60_000,
         }
     }
 }

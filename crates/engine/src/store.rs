@@ -4,8 +4,10 @@
 //! [`Conflict`]; the engine then reads and decides again. Guards on expiry use the store's own time.
 
 mod codes;
+mod keys;
 
 pub use codes::{channel_code, channel_from_code, flavour_code, flavour_from_code};
+pub use keys::{KeyWrite, NewServerKey, Reseal, SealedPlace, SealedRow, SealedValue};
 
 use async_trait::async_trait;
 use vestibule_wire::view::ActivityStatus;
@@ -15,7 +17,7 @@ use vestibule_wire::{
 
 use crate::model::{
     ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Millis,
-    Organization, Otp, OutboxMessage, ProxyConfig, Template, Token, User, UserRecord,
+    Organization, Otp, OutboxMessage, ProxyConfig, ServerKey, Template, Token, User, UserRecord,
 };
 
 /// How a store names the caller it shall find.
@@ -404,6 +406,17 @@ pub enum Write {
         /// The template.
         template: TemplateId,
     },
+    /// A setting of the installation. Guard: it was never set.
+    InsertMeta {
+        /// Its name.
+        key: String,
+        /// What it is set to.
+        value: String,
+    },
+    /// Changes the table of the server's own keys.
+    ServerKey(KeyWrite),
+    /// Replaces a sealed value where it still is the one that was read; no guard.
+    Reseal(Box<Reseal>),
 }
 
 /// Takes a send; which slot and what must still hold were decided from the facts.
@@ -595,6 +608,18 @@ pub trait Store: Send + Sync {
 
     /// Sets a setting of the installation.
     async fn put_meta(&self, key: &str, value: &str) -> Result<(), StoreError>;
+
+    /// All keys of the server, in any order.
+    async fn server_keys(&self) -> Result<Vec<ServerKey>, StoreError>;
+
+    /// The next `limit` rows behind `after` of those that may hold a sealed value, in the order of their names. A walk
+    /// begins behind [`SealedRow::START`] and ends with an answer of fewer rows.
+    async fn sealed_values(
+        &self,
+        place: SealedPlace,
+        after: SealedRow,
+        limit: u32,
+    ) -> Result<Vec<SealedValue>, StoreError>;
 
     /// Whether reads and writes work now.
     async fn ready(&self) -> Result<(), StoreError>;

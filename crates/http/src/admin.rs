@@ -16,8 +16,10 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
+use vestibule_crypto::keyset::KeyRole;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::secret::Secret;
+use vestibule_engine::keys::{KeyStatus, Rewrapped};
 use vestibule_engine::model::{Organization, Template};
 use vestibule_engine::{CreatedOrganization, Engine, NewTemplate};
 use vestibule_wire::{ActivityType, OrganizationId, OtpType, ProxyConfigId, Refusal, TemplateId, UserId};
@@ -92,6 +94,20 @@ pub enum AdminCommand {
         /// Address or number.
         contact: String,
     },
+    /// Lists the server's keys, without secrets.
+    KeyList {},
+    /// Makes a key that takes over from those of its role.
+    KeyRotate {
+        /// Any role but `sealing-key`.
+        role: KeyRole,
+    },
+    /// Retires a key whose successor has begun.
+    KeyRetire {
+        /// Its name.
+        id: String,
+    },
+    /// Moves everything sealed to the first sealing key of the server's key file.
+    KeyRewrap {},
 }
 
 /// What came of a command.
@@ -121,6 +137,16 @@ pub enum AdminAnswer {
     Templates {
         /// Newest first; exactly one where one was added or shown.
         templates: Vec<Template>,
+    },
+    /// The server's keys, without secrets.
+    Keys {
+        /// In the order in which they are published; exactly one where one was made.
+        keys: Vec<KeyStatus>,
+    },
+    /// Everything sealed was moved.
+    Rewrapped {
+        /// How much of what.
+        rewrapped: Rewrapped,
     },
     /// Done, and nothing to say.
     Done {},
@@ -210,6 +236,15 @@ pub async fn execute(engine: &Engine, command: AdminCommand) -> Result<AdminAnsw
             engine.reset_contact(organization, kind, &contact).await?;
             Ok(AdminAnswer::Done {})
         }
+        AdminCommand::KeyList {} => Ok(AdminAnswer::Keys { keys: engine.list_keys().await? }),
+        AdminCommand::KeyRotate { role } => {
+            Ok(AdminAnswer::Keys { keys: vec![engine.rotate_key(role).await?] })
+        }
+        AdminCommand::KeyRetire { id } => {
+            engine.retire_key(&id).await?;
+            Ok(AdminAnswer::Done {})
+        }
+        AdminCommand::KeyRewrap {} => Ok(AdminAnswer::Rewrapped { rewrapped: engine.rewrap().await? }),
     }
 }
 

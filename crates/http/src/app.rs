@@ -16,7 +16,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::Instrument;
-use vestibule_crypto::keyset::KeySet;
+use vestibule_engine::keys::KeyRing;
 use vestibule_engine::store::Store;
 use vestibule_engine::{Engine, Entropy};
 use vestibule_wire::Refusal;
@@ -36,7 +36,7 @@ pub struct AppState {
     /// Decides everything.
     pub engine: Arc<Engine>,
     /// Published at `/.well-known/vestibule/keys`.
-    pub keys: Arc<KeySet>,
+    pub keys: Arc<KeyRing>,
     /// Asked by `/readyz`.
     pub store: Arc<dyn Store>,
     /// Makes request ids differ between processes.
@@ -53,7 +53,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    keys: Arc<KeySet>,
+    keys: Arc<KeyRing>,
     store: Arc<dyn Store>,
     limits: RequestLimits,
     addresses: Option<AddressBook>,
@@ -161,7 +161,7 @@ impl Inner {
                 let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
                 auth_proxy::call(&self.engine, route.name, &head.headers, &body).await
             }
-            Surface::Keys => well_known::keys(&self.keys),
+            Surface::Keys => well_known::keys(&self.keys.current()),
             Surface::Health => well_known::health(),
             Surface::Ready => well_known::ready(&*self.store).await,
         }

@@ -80,16 +80,18 @@ async fn dev() -> (TestServer, App, broadcast::Sender<InboxMessage>) {
     let news = broadcast::Sender::new(8);
     let inbox =
         Messages { kept: vec![sms("m-2", "+15550100"), email("m-1", "ann@example.com")], news: news.clone() };
+    let organization_id = server.tenant.organization_id;
+    let auth_proxy_config_id = server.tenant.proxy_config.parse().unwrap();
     let surface = DevSurface {
         inbox: Arc::new(inbox),
         clock: Arc::new(Clock::default()),
-        config: DevConfig {
-            organization_id: server.tenant.organization_id,
-            auth_proxy_config_id: server.tenant.proxy_config.parse().unwrap(),
+        config: Box::new(move || DevConfig {
+            organization_id,
+            auth_proxy_config_id,
             bundle_signer_public_key: "04aa".into(),
             session_signer_public_key: "04bb".into(),
             url: "http://127.0.0.1:7007".into(),
-        },
+        }),
         listen: "127.0.0.1:7007".parse().unwrap(),
     };
     let app = app(&server, uncounted(), Some(surface));

@@ -308,7 +308,7 @@ async fn the_keys_and_the_state_of_the_server_are_for_everybody() {
     let app = app(&server, uncounted(), None);
     let keys = send(&app, Method::GET, "/.well-known/vestibule/keys", &[], "").await;
     assert_eq!((keys.status, keys.header("content-type")), (200, Some("application/json")));
-    assert_eq!(keys.json(), server.keys.public_document());
+    assert_eq!(keys.json(), server.key_set().public_document());
     assert_eq!(keys.header("access-control-allow-origin"), Some("*"));
     for (path, status) in [("/healthz", "ok"), ("/readyz", "ready")] {
         let answer = send(&app, Method::GET, path, &[], "").await;

@@ -130,19 +130,24 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-async fn run(installation: &Installation, command: AdminCommand) -> Result<()> {
+/// Sends a command and prints what came of it.
+pub async fn run(installation: &Installation, command: AdminCommand) -> Result<()> {
+    print(&send(installation, command).await?)
+}
+
+/// Sends a command to the server that runs, else carries it out on the store.
+pub async fn send(installation: &Installation, command: AdminCommand) -> Result<AdminAnswer> {
     let place = Place::find(installation)?;
-    let answer = match admin::call(&place.data_dir.join(SOCKET), &command).await {
-        Ok(answer) => answer,
-        Err(AdminError::Unreachable { .. }) => offline(&place, command).await?,
+    match admin::call(&place.data_dir.join(SOCKET), &command).await {
+        Ok(answer) => Ok(answer),
+        Err(AdminError::Unreachable { .. }) => offline(&place, command).await,
         Err(AdminError::Refused(message)) => bail!(message),
         Err(AdminError::Broken(cause)) => {
             bail!(
                 "the server broke off its answer ({cause}); look with `list` whether the command was carried out"
             )
         }
-    };
-    print(&answer)
+    }
 }
 
 async fn offline(place: &Place, command: AdminCommand) -> Result<AdminAnswer> {
@@ -153,7 +158,7 @@ async fn offline(place: &Place, command: AdminCommand) -> Result<AdminAnswer> {
 }
 
 /// Prints what an answer holds as JSON: an object, a list, or nothing.
-fn print(answer: &AdminAnswer) -> Result<()> {
+pub fn print(answer: &AdminAnswer) -> Result<()> {
     let mut json = serde_json::to_value(answer)?;
     let members = json.as_object_mut().context("an answer is an object")?;
     members.remove("answer");
@@ -162,6 +167,8 @@ fn print(answer: &AdminAnswer) -> Result<()> {
         AdminAnswer::Created { .. } => json,
         AdminAnswer::Organizations { .. } => members.remove("organizations").unwrap_or(Value::Null),
         AdminAnswer::Templates { .. } => members.remove("templates").unwrap_or(Value::Null),
+        AdminAnswer::Keys { .. } => members.remove("keys").unwrap_or(Value::Null),
+        AdminAnswer::Rewrapped { .. } => members.remove("rewrapped").unwrap_or(Value::Null),
     };
     println!("{shown:#}");
     Ok(())

@@ -19,7 +19,7 @@ use vestibule_http::{App, AppState, ConnectionLimits, RequestLimits};
 use crate::installation::Opened;
 use crate::lifecycle::{Shutdown, Stopper};
 use crate::metrics::Metrics;
-use crate::{admin, purge};
+use crate::{admin, keys, purge};
 
 /// How long the listeners for metrics and administration may take to end.
 const SIDE_DRAIN: Duration = Duration::from_secs(5);
@@ -44,6 +44,8 @@ pub struct Parts {
     pub retention: Retention,
     /// How often to look for them.
     pub purge_every: Duration,
+    /// How often to read the key table.
+    pub refresh_keys_every: Duration,
     /// What `dev` adds.
     pub dev: Option<DevSurface>,
 }
@@ -67,6 +69,7 @@ pub async fn run(
         worker,
         retention,
         purge_every,
+        refresh_keys_every,
         dev,
     } = parts;
     let store = Arc::clone(&opened.store);
@@ -89,6 +92,7 @@ pub async fn run(
         async move { worker.run(engine.message_queued(), &sending).await }
     });
     let purge = tokio::spawn(purge::run(Arc::clone(&store), retention, purge_every, side.clone()));
+    let refresh = tokio::spawn(keys::refresh(Arc::clone(&opened.engine), refresh_keys_every, side.clone()));
     let admin = tokio::spawn({
         let (engine, side) = (Arc::clone(&opened.engine), side.clone());
         async move { vestibule_http::admin::serve(socket, engine, side.requested()).await }
@@ -112,6 +116,7 @@ pub async fn run(
     sending.cancel();
     worker.await.context("the delivery worker failed")?;
     purge.await.context("the purge failed")?;
+    refresh.await.context("reading the key table failed")?;
     ended("administration", admin).await;
     if let Some(metrics) = metrics {
         ended("metrics", metrics).await;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vestibule_crypto::keyset::KeyRole;
 
 /// Where `dev` keeps its data, and where the other commands look for it.
 pub const DEV_DATA_DIR: &str = "vestibule-data";
@@ -24,7 +25,7 @@ pub enum Command {
     Dev(Dev),
     Serve(Serve),
     Init(Init),
-    /// Make, show and accept the server's own keys.
+    /// Make, show, replace and re-wrap the server's own keys.
     #[command(subcommand)]
     Keys(Keys),
     /// Work with the configuration file.
@@ -110,16 +111,20 @@ pub enum Keys {
         /// The file to write; an existing one is left alone.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+
+        /// Make a sealing key alone: all that a key file needs for a database that has its other keys already.
+        #[arg(long)]
+        sealing_only: bool,
     },
-    /// Print the public keys, as the server publishes them at /.well-known/vestibule/keys, and the key set's fingerprint.
+    /// Print the public keys and the fingerprint of a key file. `keys list` shows the keys of the database.
     Show {
         #[command(flatten)]
         keys: KeySource,
     },
-    /// Let the database know that the key set was changed on purpose.
+    /// Let the database know that the key file was changed on purpose.
     ///
-    /// Run it with the server stopped, after a key was added, replaced or removed. It refuses a set that lacks a sealing key
-    /// under which stored values may be sealed.
+    /// Run it with the server stopped, after another sealing key was put first, or a signing or code key was added. It refuses
+    /// a file that lacks a sealing key under which something is sealed.
     Accept {
         #[command(flatten)]
         place: Installation,
@@ -128,6 +133,64 @@ pub enum Keys {
         #[arg(long)]
         forget_sealed: bool,
     },
+    /// List the signing and code keys of the database, and which sealing keys it was used with. Shows no secrets.
+    List {
+        #[command(flatten)]
+        place: Installation,
+    },
+    /// Make a new key that takes over from those of its role.
+    ///
+    /// It is published at once and signs after `keys.activation_seconds`, when every server knows it. What the keys before it
+    /// signed stays valid until they are retired.
+    Rotate {
+        #[command(flatten)]
+        place: Installation,
+
+        /// What the key is for.
+        #[arg(long)]
+        role: RotatedRole,
+    },
+    /// Retire a key: what it signed is not valid any more. Its successor must have begun to sign.
+    Retire {
+        #[command(flatten)]
+        place: Installation,
+
+        /// Its name, as `keys list` shows it.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Seal everything anew under the first sealing key of the key file, so that an older one can leave it.
+    ///
+    /// Servers may run meanwhile, and it may be run again. Prints how much was moved, and which sealing keys nothing needs any
+    /// more.
+    Rewrap {
+        #[command(flatten)]
+        place: Installation,
+    },
+}
+
+/// The roles whose keys are in the database.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RotatedRole {
+    /// Signs encryption targets and verification tokens.
+    BundleSigner,
+    /// Signs session JWTs.
+    SessionSigner,
+    /// Signs tokens of the older activities.
+    LegacyTokenSigner,
+    /// Hashes codes.
+    CodeHmac,
+}
+
+impl From<RotatedRole> for KeyRole {
+    fn from(role: RotatedRole) -> Self {
+        match role {
+            RotatedRole::BundleSigner => Self::BundleSigner,
+            RotatedRole::SessionSigner => Self::SessionSigner,
+            RotatedRole::LegacyTokenSigner => Self::LegacyTokenSigner,
+            RotatedRole::CodeHmac => Self::CodeHmac,
+        }
+    }
 }
 
 /// Where keys are read from.

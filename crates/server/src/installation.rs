@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use vestibule_crypto::entropy::SystemEntropy;
-use vestibule_crypto::keyset::KeySet;
+use vestibule_crypto::keyset::KeyFile;
+use vestibule_engine::keys::KeyRing;
 use vestibule_engine::store::Store;
 use vestibule_engine::{Engine, Services, Settings};
 use vestibule_store::{OpenError, PostgresOptions, PostgresStore, SqliteStore};
@@ -113,7 +114,7 @@ pub struct Opened {
     /// What decides.
     pub engine: Arc<Engine>,
     /// The server's keys.
-    pub keys: Arc<KeySet>,
+    pub keys: Arc<KeyRing>,
     /// The clock.
     pub clock: Arc<SystemClock>,
     /// Held for as long as the installation is open.
@@ -122,13 +123,14 @@ pub struct Opened {
 
 impl Opened {
     /// Opens an installation for a server, which makes the data directory and the database.
-    pub async fn new(place: &Place, load_keys: impl FnOnce() -> Result<KeySet>) -> Result<Self> {
+    pub async fn new(place: &Place, load_keys: impl FnOnce() -> Result<KeyFile>) -> Result<Self> {
         files::private_directory(&place.data_dir)?;
         let clock = Arc::new(SystemClock::default());
         let (store, lock) = place.open_store(Arc::clone(&clock)).await?;
         // Behind the lock: two servers that start at once must not make two sets of keys.
-        let keys = Arc::new(load_keys()?);
-        keys::recognise(&*store, &keys, &SystemEntropy, &place.how_to_accept).await?;
+        let file = load_keys()?;
+        let keys = keys::recognise(&*store, file, &SystemEntropy, &place.how_to_accept).await?;
+        let keys = Arc::new(keys);
         clock.set_offset(clock_offset_ms(&*store).await?);
         let services = Services {
             store: Arc::clone(&store),

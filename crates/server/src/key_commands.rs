@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use vestibule_crypto::entropy::SystemEntropy;
+use vestibule_crypto::keyset::KeyFile;
+use vestibule_http::admin::{AdminAnswer, AdminCommand};
 
-use crate::cli::{KeySource, Keys};
+use crate::admin;
+use crate::cli::{Installation, KeySource, Keys};
 use crate::clock::SystemClock;
 use crate::config;
 use crate::installation::Place;
@@ -14,8 +17,12 @@ use crate::keys::{self, DEV_KEY_FILE, KeyLocation};
 /// Runs the command.
 pub async fn run(command: Keys) -> Result<()> {
     match command {
-        Keys::Generate { out } => {
-            let made = keys::generate(&out, &SystemEntropy)?;
+        Keys::Generate { out, sealing_only } => {
+            let made = match sealing_only {
+                true => KeyFile::generate_sealing(&SystemEntropy),
+                false => KeyFile::generate(&SystemEntropy),
+            };
+            keys::write(&out, &made)?;
             println!(
                 "Wrote {}. Fingerprint {}.\nKeep a copy in a safe place: without these keys the database is of no use.",
                 out.display(),
@@ -37,7 +44,9 @@ pub async fn run(command: Keys) -> Result<()> {
                 .open_store(Arc::new(SystemClock::default()))
                 .await
                 .context("stop the server first: keys are accepted while it does not run")?;
-            let accepted = keys::accept(&*store, &keys, &SystemEntropy, forget_sealed).await;
+            let accepted =
+                keys::accept(&*store, &keys, &SystemEntropy, place.settings.key_activation_ms, forget_sealed)
+                    .await;
             store.close();
             match accepted? {
                 true => println!("Accepted. Fingerprint {}.", keys.fingerprint()),
@@ -45,7 +54,30 @@ pub async fn run(command: Keys) -> Result<()> {
             }
             Ok(())
         }
+        Keys::List { place } => admin::run(&place, AdminCommand::KeyList {}).await,
+        Keys::Rotate { place, role } => {
+            admin::run(&place, AdminCommand::KeyRotate { role: role.into() }).await
+        }
+        Keys::Retire { place, id } => admin::run(&place, AdminCommand::KeyRetire { id }).await,
+        Keys::Rewrap { place } => rewrap(&place).await,
     }
+}
+
+/// Moves what is sealed, and checks that it went to where the key file says: a server that runs goes by the file it was
+/// started with.
+async fn rewrap(place: &Installation) -> Result<()> {
+    let wanted = Place::find(place)?.keys.load()?;
+    let answer = admin::send(place, AdminCommand::KeyRewrap {}).await?;
+    admin::print(&answer)?;
+    let AdminAnswer::Rewrapped { rewrapped } = answer else { bail!("the server answered something else") };
+    if rewrapped.sealing_key != wanted.sealing_key().id() {
+        bail!(
+            "the server that runs seals under {}, and the key file begins with {}: restart it, and run this again",
+            rewrapped.sealing_key,
+            wanted.sealing_key().id()
+        );
+    }
+    Ok(())
 }
 
 fn location(source: KeySource) -> Result<KeyLocation> {

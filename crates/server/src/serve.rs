@@ -44,6 +44,7 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
         worker: config.worker_settings(),
         retention: config.retention.rules(),
         purge_every: config.retention.interval(),
+        refresh_keys_every: config.keys.refresh_interval(),
         dev: None,
     };
     app::run(&place.data_dir, opened, parts, shutdown, || {

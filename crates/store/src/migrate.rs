@@ -17,8 +17,10 @@ pub struct Migration {
 }
 
 /// All of them, in order.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, text: include_str!("migrations/0001_init.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, text: include_str!("migrations/0001_init.sql") },
+    Migration { version: 2, text: include_str!("migrations/0002_server_keys.sql") },
+];
 
 impl Migration {
     /// SHA-256 of the file, hex.

@@ -1,6 +1,8 @@
 //! From the engine's writes to statements, the same for both stores. Rows are destructured fully, so that a new column
 //! breaks the build here.
 
+mod keys;
+
 use uuid::Uuid;
 use vestibule_engine::model::{
     ActivityRecord, Credential, Millis, Organization, Otp, OutboxMessage, ProxyConfig, Submitter, Template,
@@ -11,6 +13,8 @@ use vestibule_engine::store::{ChangeSet, TakeSend, Write, channel_code, flavour_
 use crate::rows::{credential_code, status_code};
 use crate::statements::Statement;
 use crate::value::Value;
+
+pub use keys::walk;
 
 /// How long ago a key must have expired to count as a key again; until then it is kept, so that its user is told so.
 const EXPIRY_NOTICE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -97,6 +101,9 @@ pub fn name(write: &Write) -> &'static str {
         Write::DeleteProxyConfig { .. } => "DeleteProxyConfig",
         Write::InsertTemplate(_) => "InsertTemplate",
         Write::DeleteTemplate { .. } => "DeleteTemplate",
+        Write::InsertMeta { .. } => "InsertMeta",
+        Write::ServerKey(write) => keys::name(write),
+        Write::Reseal(_) => "Reseal",
     }
 }
 
@@ -261,6 +268,9 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
         Write::DeleteTemplate { organization, template } => {
             one(S::DeleteTemplate, params![organization.as_bytes(), template.as_bytes()])
         }
+        Write::InsertMeta { key, value } => one(S::InsertMeta, params![key, value]),
+        Write::ServerKey(write) => keys::step(write, now),
+        Write::Reseal(reseal) => keys::reseal(reseal),
     }]
 }
 

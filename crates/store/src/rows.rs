@@ -3,11 +3,12 @@
 
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_engine::model::{
     ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Organization,
-    Otp, OutboxMessage, ProxyConfig, Slot, Submitter, Template, Token, User, UserRecord,
+    Otp, OutboxMessage, ProxyConfig, ServerKey, Slot, Submitter, Template, Token, User, UserRecord,
 };
-use vestibule_engine::store::{channel_from_code, flavour_from_code};
+use vestibule_engine::store::{SealedRow, SealedValue, channel_from_code, flavour_from_code};
 use vestibule_wire::view::{ActivityStatus, CredentialType};
 use vestibule_wire::{
     ActivityId, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId, TemplateId, TokenId,
@@ -120,6 +121,11 @@ impl<'r> Columns<'r> {
     fn code<T>(&mut self, read: impl FnOnce(i64) -> Option<T>) -> Result<T, RowError> {
         let code = self.int()?;
         read(code).ok_or_else(|| self.problem("unknown code"))
+    }
+
+    fn word<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Result<T, RowError> {
+        let word = self.opt_str()?.ok_or_else(|| self.problem("null"))?;
+        read(word).ok_or_else(|| self.problem("unknown word"))
     }
 
     fn channel(&mut self) -> Result<OtpType, RowError> {
@@ -401,4 +407,23 @@ pub fn proxy_config(c: &mut Columns<'_>) -> Result<ProxyConfig, RowError> {
         created_at: c.int()?,
         updated_at: c.int()?,
     })
+}
+
+/// A key of the server.
+pub fn server_key(c: &mut Columns<'_>) -> Result<ServerKey, RowError> {
+    Ok(ServerKey {
+        id: c.text()?,
+        role: c.word(KeyRole::from_name)?,
+        state: c.word(KeyState::from_name)?,
+        activates_at: c.int()?,
+        sealed: c.bytes()?.to_vec(),
+        created_at: c.int()?,
+        updated_at: c.int()?,
+        version: c.int()?,
+    })
+}
+
+/// A row of a walk over sealed values.
+pub fn sealed_value(c: &mut Columns<'_>) -> Result<SealedValue, RowError> {
+    Ok(SealedValue { row: SealedRow(c.uuid()?, c.uuid()?), sealed: c.opt_bytes()?.map(<[u8]>::to_vec) })
 }

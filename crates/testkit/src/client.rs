@@ -104,7 +104,7 @@ impl TestServer {
 
     /// Encrypts a guess as a client does.
     pub fn encrypt(&self, bundle: &str, code: &str, key: &SigningKey) -> String {
-        let signer = self.keys.bundle_signer().public_key();
+        let signer = &self.bundle_signer();
         seal_otp_bundle(bundle, signer, code, &key.public_key().to_hex(), &*self.entropy)
             .expect("a target bundle")
     }

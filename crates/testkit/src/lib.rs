@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use vestibule_cluster::Database;
 use vestibule_crypto::entropy::SeededEntropy;
-use vestibule_crypto::keyset::KeySet;
-use vestibule_crypto::p256::SigningKey;
+use vestibule_crypto::keyset::{KeyFile, KeySet};
+use vestibule_crypto::p256::{PublicKey, SigningKey};
 use vestibule_crypto::stamp::ApiStamp;
+use vestibule_engine::keys::{KeyRing, KeyTableError};
 use vestibule_engine::model::MessagePayload;
 use vestibule_engine::store::{Outcome, Store};
 use vestibule_engine::{Engine, Entropy, Services, Settings, outbox};
@@ -41,17 +42,19 @@ pub struct TestServer {
     /// The store, for looking behind the scenes.
     pub store: Arc<dyn Store>,
     /// The server's keys.
-    pub keys: Arc<KeySet>,
+    pub keys: Arc<KeyRing>,
     /// The randomness of clients in tests.
     pub entropy: Arc<dyn Entropy>,
     /// The tenant every test starts with.
     pub tenant: Tenant,
     app: App,
-    sent: Mutex<Vec<MessagePayload>>,
-    bodies: AtomicU64,
-    dir: TempDir,
-    /// Dropped with the server, after its connections.
-    _database: Option<Database>,
+    settings: Settings,
+    server_entropy: Arc<dyn Entropy>,
+    sent: Arc<Mutex<Vec<MessagePayload>>>,
+    bodies: Arc<AtomicU64>,
+    dir: Arc<TempDir>,
+    /// Dropped with the last server on it, after its connections.
+    _database: Arc<Option<Database>>,
 }
 
 /// A parent organization with its backend's key and auth proxy.
@@ -78,38 +81,51 @@ impl TestServer {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let clock = Arc::new(ManualClock::at(EPOCH_MS));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let keys = Arc::new(KeySet::generate(&*entropy));
         let (store, database) = new_store(dir.path(), clock.clone()).await;
-        let services = Services {
-            store: store.clone(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            keys: keys.clone(),
-        };
-        let engine = Arc::new(Engine::new(services, settings));
-        let app = App::new(AppState {
-            engine: engine.clone(),
-            keys: keys.clone(),
-            store: store.clone(),
-            entropy: entropy.clone(),
-            limits: RequestLimits::default(),
-            dev: None,
-        });
+        let keys = KeyRing::open(&*store, KeyFile::generate(&*entropy), &*entropy).await.expect("first keys");
+        let keys = Arc::new(keys);
+        let (engine, app) = surface(&store, &clock, &entropy, &keys, &settings);
         let tenant = tenant(&engine, "Acme").await;
-        let client_entropy = Arc::new(SeededEntropy::new(8));
         Self {
             clock,
             engine,
             store,
             keys,
-            entropy: client_entropy,
+            entropy: Arc::new(SeededEntropy::new(8)),
             tenant,
             app,
-            sent: Mutex::default(),
-            bodies: AtomicU64::new(0),
-            dir,
-            _database: database,
+            settings,
+            server_entropy: entropy,
+            sent: Arc::default(),
+            bodies: Arc::default(),
+            dir: Arc::new(dir),
+            _database: Arc::new(database),
         }
+    }
+
+    /// Another server on the same database, with a key file of its own: refused where the database does not know its keys.
+    /// Messages that one of them would send are seen by both.
+    pub async fn another_node(&self, file: KeyFile) -> Result<Self, KeyTableError> {
+        let Self {
+            clock, store, entropy, tenant, settings, server_entropy, sent, bodies, dir, _database, ..
+        } = self;
+        let keys = Arc::new(KeyRing::open(&**store, file, &**server_entropy).await?);
+        let (engine, app) = surface(store, clock, server_entropy, &keys, settings);
+        Ok(Self {
+            clock: clock.clone(),
+            engine,
+            store: store.clone(),
+            keys,
+            entropy: entropy.clone(),
+            tenant: tenant.clone(),
+            app,
+            settings: settings.clone(),
+            server_entropy: server_entropy.clone(),
+            sent: sent.clone(),
+            bodies: bodies.clone(),
+            dir: dir.clone(),
+            _database: _database.clone(),
+        })
     }
 
     /// Where its data lie.
@@ -120,6 +136,21 @@ impl TestServer {
     /// Another parent organization on the same server.
     pub async fn another_tenant(&self) -> Tenant {
         tenant(&self.engine, "Other").await
+    }
+
+    /// The keys in use now.
+    pub fn key_set(&self) -> Arc<KeySet> {
+        self.keys.current()
+    }
+
+    /// The public half of the key that signs target bundles and verification tokens now.
+    pub fn bundle_signer(&self) -> PublicKey {
+        self.key_set().bundle_signer(self.clock.now()).public_key().clone()
+    }
+
+    /// The public half of the key that signs sessions now.
+    pub fn session_signer(&self) -> PublicKey {
+        self.key_set().session_signer(self.clock.now()).public_key().clone()
     }
 
     /// Sends a request through the front door.
@@ -226,7 +257,7 @@ impl TestServer {
                 return;
             }
             for message in claimed {
-                let payload = outbox::open(&self.keys, &message).expect("sealed by this key set");
+                let payload = outbox::open(&self.key_set(), &message).expect("sealed by this key set");
                 self.sent.lock().expect("no test panicked").push(payload);
                 let kept = self.store.settle_message(message.id, worker, &Outcome::Sent).await;
                 assert!(kept.expect("the store answers"), "the lease was ours");
@@ -237,7 +268,7 @@ impl TestServer {
 
 /// An empty store: on PostgreSQL for the tests of a binary that is named so, else the embedded one. One set of tests is
 /// built under both names.
-async fn new_store(dir: &Path, clock: Arc<ManualClock>) -> (Arc<dyn Store>, Option<Database>) {
+pub async fn new_store(dir: &Path, clock: Arc<ManualClock>) -> (Arc<dyn Store>, Option<Database>) {
     let program = std::env::args().next().unwrap_or_default();
     let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
     if !name.contains("on_postgres") {
@@ -247,6 +278,28 @@ async fn new_store(dir: &Path, clock: Arc<ManualClock>) -> (Arc<dyn Store>, Opti
     let options = PostgresOptions::from_url(&database.url()).expect("a URL of this machine");
     let store = PostgresStore::open(&options, clock).await.expect("a new store");
     (Arc::new(store), Some(database))
+}
+
+/// What answers requests, over a store.
+fn surface(
+    store: &Arc<dyn Store>,
+    clock: &Arc<ManualClock>,
+    entropy: &Arc<dyn Entropy>,
+    keys: &Arc<KeyRing>,
+    settings: &Settings,
+) -> (Arc<Engine>, App) {
+    let services =
+        Services { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), keys: keys.clone() };
+    let engine = Arc::new(Engine::new(services, settings.clone()));
+    let app = App::new(AppState {
+        engine: engine.clone(),
+        keys: keys.clone(),
+        store: store.clone(),
+        entropy: entropy.clone(),
+        limits: RequestLimits::default(),
+        dev: None,
+    });
+    (engine, app)
 }
 
 async fn tenant(engine: &Engine, name: &str) -> Tenant {

@@ -71,7 +71,7 @@ async fn the_limit_runs_what_a_server_runs_for_a_login() {
     real.server_side(&server, login).await;
 
     let listed = Counts::default();
-    let limit = Limit::new(server.keys.to_json().expose()).unwrap();
+    let limit = Limit::new(server.keys.file().to_json().expose()).unwrap();
     tracing::subscriber::with_default(registry().with(listed.clone()), || {
         limit.operations.iter().for_each(|operation| (operation.run)());
     });
@@ -88,7 +88,7 @@ fn the_limit_is_the_time_of_all_operations() {
 
 #[test]
 fn every_operation_is_measured() {
-    let keys = KeySet::generate(&SystemEntropy);
+    let keys = KeyFile::generate(&SystemEntropy);
     let costs = Limit::new(keys.to_json().expose()).unwrap().measure(Duration::ZERO).unwrap();
     assert!(costs.iter().all(|cost| cost.micros > 0.0), "{costs:?}");
 }

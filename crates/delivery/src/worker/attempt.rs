@@ -82,7 +82,8 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         if left <= 0 {
             return Err(SendError::never("the code expired before the message could be sent"));
         }
-        let payload = outbox::open(&self.keys, message).map_err(|e| SendError::never(e.to_string()))?;
+        let payload =
+            outbox::open(&self.keys.current(), message).map_err(|e| SendError::never(e.to_string()))?;
         let channel = match message.channel {
             OtpType::Email => &self.channels.email,
             OtpType::Sms => &self.channels.sms,

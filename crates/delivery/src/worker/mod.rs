@@ -16,8 +16,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vestibule_crypto::keyset::KeySet;
 use vestibule_engine::Clock;
+use vestibule_engine::keys::KeyRing;
 use vestibule_engine::model::{Millis, OutboxMessage};
 use vestibule_engine::store::{Outcome, StoreError};
 
@@ -84,7 +84,7 @@ pub struct WorkerParts<S: OutboxStore + ?Sized> {
     /// The clock that expiry follows.
     pub clock: Arc<dyn Clock>,
     /// Opens messages.
-    pub keys: Arc<KeySet>,
+    pub keys: Arc<KeyRing>,
     /// Where they go.
     pub channels: Channels,
     /// Who they come from.
@@ -97,7 +97,7 @@ struct Shared<S: OutboxStore + ?Sized> {
     id: Uuid,
     store: Arc<S>,
     clock: Arc<dyn Clock>,
-    keys: Arc<KeySet>,
+    keys: Arc<KeyRing>,
     channels: Channels,
     messages: MessageSettings,
     settings: WorkerSettings,

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use uuid::Uuid;
 use vestibule_crypto::entropy::SeededEntropy;
-use vestibule_crypto::keyset::KeySet;
+use vestibule_crypto::keyset::KeyFile;
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::{Channel, Delivery, SendError};
 use vestibule_delivery::render::render;
 use vestibule_delivery::worker::{Channels, OutboxStore, Worker, WorkerParts, WorkerSettings};
+use vestibule_engine::keys::KeyRing;
 use vestibule_engine::model::{MessagePayload, Millis, OutboxMessage, Template};
 use vestibule_engine::store::{Outcome, StoreError};
 use vestibule_engine::{Clock, outbox};
@@ -102,7 +103,7 @@ pub struct Row {
 /// The outbox's contract, in memory.
 pub struct FakeStore {
     pub clock: Arc<TestClock>,
-    pub keys: Arc<KeySet>,
+    pub keys: Arc<KeyRing>,
     pub rows: Mutex<BTreeMap<MessageId, Row>>,
     pub templates: Mutex<HashMap<TemplateId, Template>>,
     /// So many claims and settlements fail before the store is back.
@@ -114,7 +115,7 @@ impl FakeStore {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             clock: TestClock::new(),
-            keys: Arc::new(KeySet::generate(&SeededEntropy::new(1))),
+            keys: Arc::new(KeyRing::of_file(KeyFile::generate(&SeededEntropy::new(1))).unwrap()),
             rows: Mutex::default(),
             templates: Mutex::default(),
             failing_claims: AtomicU32::new(0),
@@ -131,7 +132,7 @@ impl FakeStore {
             tenant_id: TENANT,
             otp_id: OtpId(Uuid::from_u128(number)),
             channel,
-            payload: outbox::seal(&self.keys, &SeededEntropy::new(number as u64), id, payload),
+            payload: outbox::seal(&self.keys.current(), &SeededEntropy::new(number as u64), id, payload),
             attempts: 0,
             due_at: now,
             expires_at: now + LIFETIME,

@@ -94,7 +94,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
     if let Some(otp) = allowance.replaces {
         changes.push(Write::RetireOtp { otp, tenant: organization.tenant() });
     }
-    let code_key = cx.keys.code_key();
+    let code_key = cx.keys.code_key(facts.now);
     changes.push(Write::InsertOtp(Box::new(Otp {
         organization_id: organization.id,
         tenant_id: organization.tenant(),
@@ -120,7 +120,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
     let mut members = result! { "otpId": id.to_string() };
     if let Some(key) = &target {
         let bundle = target_bundle(
-            cx.keys.bundle_signer(),
+            cx.keys.bundle_signer(facts.now),
             key.public_key(),
             &organization.id.to_string(),
             &id.to_string(),
@@ -168,7 +168,7 @@ fn is_sandbox(intent: &InitOtp) -> bool {
 }
 
 /// Where the target key of an attempt is sealed to.
-pub(super) fn target_place(id: OtpId) -> Vec<u8> {
+pub(crate) fn target_place(id: OtpId) -> Vec<u8> {
     place("otps", "target_key", id.as_bytes())
 }
 

@@ -24,6 +24,7 @@ use crate::settings::Settings;
 use crate::store::{ChangeSet, Facts, IntentKeys};
 
 pub(crate) use auth_proxy::proxy_key_place;
+pub(crate) use init_otp::target_place;
 
 /// What every decision may use beside the facts and the intent.
 pub(crate) struct Context<'a> {

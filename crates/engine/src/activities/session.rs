@@ -102,5 +102,5 @@ pub(super) fn grant(
         session_profile_id: None,
         scope: None,
     };
-    Ok(jwt.issue(cx.keys.session_signer()))
+    Ok(jwt.issue(cx.keys.session_signer(cx.facts.now)))
 }

@@ -35,7 +35,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &VerifyOtp) -> Decision {
             public_key: public_key.clone(),
             expires_at_ms: expires_at,
         }
-        .issue(cx.keys.bundle_signer()),
+        .issue(cx.keys.bundle_signer(cx.facts.now)),
         _ => LegacyVerificationToken {
             id,
             contact: otp.contact.clone(),
@@ -43,7 +43,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &VerifyOtp) -> Decision {
             public_key: public_key.clone(),
             expires_at_ms: expires_at,
         }
-        .issue(cx.keys.legacy_token_signer()),
+        .issue(cx.keys.legacy_token_signer(cx.facts.now)),
     };
     let mut changes = guess::settle(otp);
     changes.push(Write::InsertToken(Box::new(Token {

@@ -124,8 +124,8 @@ pub struct DevSurface {
     pub inbox: Arc<dyn Inbox>,
     /// The clock.
     pub clock: Arc<dyn DevClock>,
-    /// Settings to show.
-    pub config: DevConfig,
+    /// Settings to show; asked for each time, because keys change.
+    pub config: Box<dyn Fn() -> DevConfig + Send + Sync>,
     /// Where the server listens: what requests must call it.
     pub listen: SocketAddr,
 }
@@ -143,7 +143,7 @@ struct Tools(Arc<ToolsInner>);
 struct ToolsInner {
     inbox: Arc<dyn Inbox>,
     clock: Arc<dyn DevClock>,
-    config: DevConfig,
+    config: Box<dyn Fn() -> DevConfig + Send + Sync>,
     closing: watch::Receiver<bool>,
 }
 
@@ -242,7 +242,7 @@ async fn events(State(Tools(tools)): State<Tools>) -> Response {
 }
 
 async fn config_answer(State(Tools(tools)): State<Tools>) -> Result<Response, Refused> {
-    Ok(answer::json(&tools.config)?)
+    Ok(answer::json(&(tools.config)())?)
 }
 
 #[derive(Deserialize)]

@@ -34,6 +34,7 @@ impl Config {
             email_enabled: self.email.is_some(),
             sms_enabled: self.sms.is_some(),
             account_requires_token: self.accounts.lookup_requires_token,
+            key_activation_ms: i64::from(self.keys.activation_seconds) * SECOND_MS,
         }
     }
 
@@ -138,6 +139,13 @@ impl Config {
         let secret = WebhookSecret::parse(secret.expose()).context("[sms] does not work")?;
         let channel = SmsWebhookChannel::new(&sms.webhook_url, secret, seconds(sms.timeout_seconds));
         Ok(Arc::new(channel.context("`sms.webhook_url` does not work")?))
+    }
+}
+
+impl super::Keys {
+    /// How often to read the key table.
+    pub fn refresh_interval(&self) -> Duration {
+        seconds(self.refresh_seconds)
     }
 }
 

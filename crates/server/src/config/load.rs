@@ -144,6 +144,7 @@ impl Config {
         positive("http.request_timeout_seconds", self.http.request_timeout_seconds);
         positive("address_limit.requests_per_minute", self.address_limit.requests_per_minute);
         positive("address_limit.burst", self.address_limit.burst);
+        positive("keys.refresh_seconds", self.keys.refresh_seconds);
         positive("delivery.concurrency", self.delivery.concurrency);
         positive("delivery.send_timeout_seconds", self.delivery.send_timeout_seconds);
         positive("retention.purge_every_seconds", self.retention.purge_every_seconds);
@@ -163,6 +164,12 @@ impl Config {
         if self.delivery.lease_seconds <= self.delivery.send_timeout_seconds {
             problems.push(
                 "`delivery.lease_seconds` must be longer than `delivery.send_timeout_seconds`, or messages are sent twice"
+                    .into(),
+            );
+        }
+        if self.keys.activation_seconds <= self.keys.refresh_seconds.saturating_mul(2) {
+            problems.push(
+                "`keys.activation_seconds` must be longer than two times `keys.refresh_seconds`, or a key signs before every server knows it"
                     .into(),
             );
         }

@@ -97,10 +97,18 @@ impl Default for Database {
     }
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Keys {
     pub file: Option<PathBuf>,
+    pub refresh_seconds: u32,
+    pub activation_seconds: u32,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { file: None, refresh_seconds: 10, activation_seconds: 60 }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

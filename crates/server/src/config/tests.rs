@@ -129,6 +129,7 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
             "`retention.expired_credentials_hours`",
         ),
         (format!("{MAIL}[delivery]\nconcurrency = 0\n"), "`delivery.concurrency`"),
+        (format!("{MAIL}[keys]\nrefresh_seconds = 30\n"), "`keys.activation_seconds`"),
         (format!("{MAIL}[delivery]\nlease_seconds = 30\n"), "`delivery.lease_seconds`"),
         (format!("{MAIL}[metrics]\nlisten = \"127.0.0.1:7007\"\n"), "`metrics.listen`"),
         ("[sms]\nwebhook_url = \"https://sms.example.com\"\n".to_owned(), "sms.webhook_secret_file"),

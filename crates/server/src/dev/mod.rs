@@ -14,7 +14,7 @@ use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::Inbox;
 use vestibule_delivery::worker::{Channels, WorkerSettings};
-use vestibule_engine::Settings;
+use vestibule_engine::{Clock, Settings};
 use vestibule_http::dev::{DevConfig, DevSurface};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
 
@@ -51,7 +51,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
     let shutdown = lifecycle::on_signal()?;
     let place = Place::of_development(&arguments.data_dir, arguments.database_url.as_deref())?;
     let opened = Opened::new(&place, || keys::of_development(&place.data_dir, &SystemEntropy)).await?;
-    let tenant = Tenant::of(&*opened.store, &opened.engine, &opened.keys, &SystemEntropy).await?;
+    let tenant = Tenant::of(&*opened.store, &opened.engine, opened.keys.file(), &SystemEntropy).await?;
 
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!(
@@ -65,7 +65,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
         Some(address) => Some(Metrics::start(address).await?),
         None => None,
     };
-    tenant.write_env(&place.data_dir, &url, &opened.keys)?;
+    tenant.write_env(&place.data_dir, &url, &opened.keys.current(), opened.clock.now_ms())?;
     let mut greeting = greeting(&url, arguments, &tenant);
     if let Some(metrics) = &metrics {
         writeln!(greeting, "metrics http://{}/metrics", metrics.address()?)?;
@@ -90,21 +90,32 @@ pub async fn run(arguments: &Dev) -> Result<()> {
         worker: WorkerSettings::default(),
         retention: defaults.rules(),
         purge_every: defaults.interval(),
+        refresh_keys_every: config::Keys::default().refresh_interval(),
         dev: Some(DevSurface {
             inbox: Arc::new(ShownInbox(inbox)),
             clock: Arc::new(MovedClock::new(Arc::clone(&opened.clock), store)),
-            config: DevConfig {
-                organization_id: tenant.organization_id,
-                auth_proxy_config_id: tenant.auth_proxy_config_id,
-                bundle_signer_public_key: opened.keys.bundle_signer().public_key().to_uncompressed_hex(),
-                session_signer_public_key: opened.keys.session_signer().public_key().to_uncompressed_hex(),
-                url,
-            },
+            config: shown_config(&opened, &tenant, url),
             listen: address,
         }),
     };
     drop(tenant);
     app::run(&place.data_dir, opened, parts, shutdown, || print!("{greeting}")).await
+}
+
+/// What the page needs to know, with the keys that sign when it asks.
+fn shown_config(opened: &Opened, tenant: &Tenant, url: String) -> Box<dyn Fn() -> DevConfig + Send + Sync> {
+    let (keys, clock) = (Arc::clone(&opened.keys), Arc::clone(&opened.clock));
+    let (organization_id, auth_proxy_config_id) = (tenant.organization_id, tenant.auth_proxy_config_id);
+    Box::new(move || {
+        let (keys, now) = (keys.current(), clock.now_ms());
+        DevConfig {
+            organization_id,
+            auth_proxy_config_id,
+            bundle_signer_public_key: keys.bundle_signer(now).public_key().to_uncompressed_hex(),
+            session_signer_public_key: keys.session_signer(now).public_key().to_uncompressed_hex(),
+            url: url.clone(),
+        }
+    })
 }
 
 /// Codes lie open in development, so other machines are kept out unless somebody says twice that they may come in.

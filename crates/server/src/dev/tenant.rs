@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use vestibule_crypto::entropy::Entropy;
-use vestibule_crypto::keyset::KeySet;
+use vestibule_crypto::keyset::{KeyFile, KeySet};
 use vestibule_crypto::seal::place;
 use vestibule_crypto::secret::Secret;
 use vestibule_engine::Engine;
@@ -55,21 +55,26 @@ impl Tenant {
     pub async fn of(
         store: &dyn Store,
         engine: &Engine,
-        keys: &KeySet,
+        keys: &KeyFile,
         entropy: &dyn Entropy,
     ) -> Result<Self> {
         match store.meta(TENANT).await? {
-            Some(kept) => Self::open(&kept, keys),
+            Some(kept) => Self::open(store, &kept, keys, entropy).await,
             None => Self::make(store, engine, keys, entropy).await,
         }
     }
 
-    fn open(kept: &str, keys: &KeySet) -> Result<Self> {
+    async fn open(store: &dyn Store, kept: &str, keys: &KeyFile, entropy: &dyn Entropy) -> Result<Self> {
         let damaged = "the database's record of the development organization is damaged; remove the data directory to start afresh";
-        let kept: Kept = serde_json::from_str(kept).context(damaged)?;
+        let mut kept: Kept = serde_json::from_str(kept).context(damaged)?;
         let sealed = hex::decode(&kept.sealed_api_private_key).context(damaged)?;
         let opened = keys.open(&key_place(), &sealed).context(damaged)?;
         let text = std::str::from_utf8(&opened).context(damaged)?;
+        // `keys rewrap` knows what every server stores; this record is ours alone.
+        if let Some(anew) = keys.reseal(entropy, &key_place(), &sealed).context(damaged)? {
+            kept.sealed_api_private_key = hex::encode(anew);
+            store.put_meta(TENANT, &serde_json::to_string(&kept)?).await?;
+        }
         let Kept {
             organization_id,
             user_id,
@@ -82,7 +87,7 @@ impl Tenant {
     }
 
     /// Killed before the end, this leaves an organization that nobody uses; the next start makes another.
-    async fn make(store: &dyn Store, engine: &Engine, keys: &KeySet, entropy: &dyn Entropy) -> Result<Self> {
+    async fn make(store: &dyn Store, engine: &Engine, keys: &KeyFile, entropy: &dyn Entropy) -> Result<Self> {
         let command =
             AdminCommand::OrgCreate { name: NAME.to_owned(), api_public_key: None, auth_proxy: true };
         let answer = admin::execute(engine, command).await;
@@ -110,11 +115,11 @@ impl Tenant {
         Ok(Self { organization_id, user_id, api_public_key, api_private_key, auth_proxy_config_id })
     }
 
-    /// Writes `dev.env`.
-    pub fn write_env(&self, data_dir: &Path, url: &str, keys: &KeySet) -> Result<()> {
+    /// Writes `dev.env`, with the keys that sign at `now`, epoch milliseconds.
+    pub fn write_env(&self, data_dir: &Path, url: &str, keys: &KeySet, now: i64) -> Result<()> {
         let Self { organization_id, user_id, api_public_key, api_private_key, auth_proxy_config_id } = self;
-        let bundle_signer = keys.bundle_signer().public_key().to_uncompressed_hex();
-        let session_signer = keys.session_signer().public_key().to_uncompressed_hex();
+        let bundle_signer = keys.bundle_signer(now).public_key().to_uncompressed_hex();
+        let session_signer = keys.session_signer(now).public_key().to_uncompressed_hex();
         let private = api_private_key.expose();
         let text = Secret::new(format!(
             "# Written by `vestibule dev` at every start.\n\

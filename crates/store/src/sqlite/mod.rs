@@ -24,11 +24,11 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, Template, UserRecord,
+    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey, Template, UserRecord,
 };
 use vestibule_engine::store::{
-    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, Store, StoreError,
-    SubOrganizationFilter,
+    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
+    SealedValue, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
@@ -40,7 +40,7 @@ pub use open::{OpenError, Options};
 use self::connection::{Failure, each, many, one};
 use self::reader::Readers;
 use self::writer::{Jobs, Task, Tx, unavailable};
-use crate::plan::params;
+use crate::plan::{self, params};
 use crate::reading::{self, Reading};
 use crate::rows::{self, Columns};
 use crate::statements::Statement as S;
@@ -243,6 +243,20 @@ impl Store for SqliteStore {
     async fn put_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.upkeep(move |tx| tx.execute(S::PutMeta, &params![&key, &value]).map(|_| ())).await
+    }
+
+    async fn server_keys(&self) -> Result<Vec<ServerKey>, StoreError> {
+        self.readers.with(|conn| many(conn, S::ServerKeys, &[], rows::server_key))
+    }
+
+    async fn sealed_values(
+        &self,
+        place: SealedPlace,
+        after: SealedRow,
+        limit: u32,
+    ) -> Result<Vec<SealedValue>, StoreError> {
+        let params = params![after.0.as_bytes(), after.1.as_bytes(), limit];
+        self.readers.with(|conn| many(conn, plan::walk(place), &params, rows::sealed_value))
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -73,6 +73,12 @@ macro_rules! proxy_config {
     };
 }
 
+macro_rules! server_key {
+    ($t:literal) => {
+        prefixed!($t: "id" "role" "state" "activates_at" "sealed" "created_at" "updated_at" "version")
+    };
+}
+
 /// The tenant of the organization in parameter 1, or in the one named.
 macro_rules! tenant {
     () => {

@@ -3,6 +3,7 @@
 //! Promise: parameter `i` of a text is `$i`, and the parameters of a text appear in that order. SQLite numbers the
 //! *names* `$1`, `$2`, … by first appearance, PostgreSQL by their digits; a test holds the two together.
 
+mod keys;
 mod lists;
 mod reads;
 mod upkeep;
@@ -164,6 +165,21 @@ statements! {
     WalkIdentifierLimits "walk_identifier_limits" => same(upkeep::WALK_IDENTIFIER_LIMITS);
     PurgeIdentifierLimits "purge_identifier_limits" => same(upkeep::PURGE_IDENTIFIER_LIMITS);
     PutMeta "put_meta" => same(upkeep::PUT_META);
+    InsertMeta "insert_meta" => same(keys::INSERT_META);
+    ServerKeys "server_keys" => same(keys::SERVER_KEYS);
+    InsertServerKey "insert_server_key" => same(keys::INSERT_SERVER_KEY);
+    SetServerKeyState "set_server_key_state" => same(keys::SET_SERVER_KEY_STATE);
+    RelyOnServerKey "rely_on_server_key" => same(keys::RELY_ON_SERVER_KEY);
+    ResealServerKey "reseal_server_key" => same(keys::RESEAL_SERVER_KEY);
+    DeleteServerKey "delete_server_key" => same(keys::DELETE_SERVER_KEY);
+    WalkOtpTargets "walk_otp_targets" => same(keys::WALK_OTP_TARGETS);
+    WalkActivitySecrets "walk_activity_secrets" => same(keys::WALK_ACTIVITY_SECRETS);
+    WalkMessages "walk_messages" => same(keys::WALK_MESSAGES);
+    WalkProxyKeys "walk_proxy_keys" => same(keys::WALK_PROXY_KEYS);
+    ResealOtpTarget "reseal_otp_target" => same(keys::RESEAL_OTP_TARGET);
+    ResealActivitySecrets "reseal_activity_secrets" => same(keys::RESEAL_ACTIVITY_SECRETS);
+    ResealMessage "reseal_message" => same(keys::RESEAL_MESSAGE);
+    ResealProxyKey "reseal_proxy_key" => same(keys::RESEAL_PROXY_KEY);
     ClaimMessages "claim_messages" => dialect::CLAIM_MESSAGES;
     ActivitiesAfter "activities_after" => dialect::ACTIVITIES_AFTER;
     ActivitiesBefore "activities_before" => dialect::ACTIVITIES_BEFORE;

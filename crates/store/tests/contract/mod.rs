@@ -8,6 +8,7 @@ pub mod activities;
 pub mod coverage;
 pub mod credentials;
 pub mod fixtures;
+pub mod keys;
 pub mod limits;
 pub mod otps;
 pub mod outbox;
@@ -52,6 +53,14 @@ macro_rules! for_each_case {
             credentials::of_parallel_logins_that_end_all_others_one_key_stays,
             credentials::the_best_expiring_keys_stay,
             credentials::a_key_counts_as_one_for_keeping_even_when_it_is_oldest,
+            keys::a_server_key_comes_back_as_it_was_stored,
+            keys::a_server_key_changes_only_from_the_version_that_was_read,
+            keys::only_a_key_that_has_begun_is_relied_on,
+            keys::of_two_keys_that_retire_each_other_one_stays,
+            keys::of_nodes_that_start_at_once_one_fills_the_key_table,
+            keys::a_walk_finds_every_sealed_value_once,
+            keys::a_sealed_value_is_replaced_where_it_is_still_the_one_that_was_read,
+            keys::a_destroyed_value_is_not_brought_back,
             limits::three_sends_fill_the_window,
             limits::fifty_parallel_sends_take_three,
             limits::a_live_slot_is_not_taken,

@@ -53,7 +53,7 @@ async fn a_browser_signs_up_and_logs_in() {
         )
         .await;
     let session = login.body["session"].as_str().expect("a session");
-    let jwt = SessionJwt::verify(session, server.keys.session_signer().public_key()).expect("our session");
+    let jwt = SessionJwt::verify(session, &server.session_signer()).expect("our session");
     assert_eq!(jwt.organization_id, organization.0);
     assert_eq!(jwt.expires_at_s, server.clock.now() / 1000 + 900);
     let whoami = server.query(&verified.key, "whoami", organization, json!({})).await;

@@ -11,7 +11,7 @@ async fn a_user_logs_in_with_a_code_and_stamps_with_the_session_key() {
     let account = server.create_user("user@acme.example").await;
     let verified = server.verify("user@acme.example").await;
 
-    let claims = token::verify(&verified.token, server.keys.bundle_signer().public_key()).expect("our token");
+    let claims = token::verify(&verified.token, &server.bundle_signer()).expect("our token");
     assert_eq!(claims.kind, TokenKind::V2);
     assert_eq!(claims.contact, "user@acme.example");
     assert_eq!(claims.organization_id, Some(server.tenant.organization_id.0));
@@ -19,7 +19,7 @@ async fn a_user_logs_in_with_a_code_and_stamps_with_the_session_key() {
     assert_eq!(claims.expires_at_ms, server.clock.now() + 3_600_000);
 
     let session = server.login(&account, &verified).await.text("session");
-    let jwt = SessionJwt::verify(&session, server.keys.session_signer().public_key()).expect("our session");
+    let jwt = SessionJwt::verify(&session, &server.session_signer()).expect("our session");
     assert_eq!(jwt.organization_id, account.organization_id.0);
     assert_eq!(jwt.user_id, account.user_id.0);
     assert_eq!(jwt.session_type, "SESSION_TYPE_READ_WRITE");
@@ -95,7 +95,7 @@ async fn an_attested_stamp_logs_in_by_sub_organization_or_by_parent() {
     for named in [account.organization_id, server.tenant.organization_id] {
         server.clock.advance_ms(1);
         let reply = server.attested_login(named, &verified).await;
-        let jwt = SessionJwt::verify(&reply.text("session"), server.keys.session_signer().public_key());
+        let jwt = SessionJwt::verify(&reply.text("session"), &server.session_signer());
         assert_eq!(jwt.expect("our session").organization_id, account.organization_id.0);
         assert_eq!(reply.body["activity"]["organizationId"], json!(account.organization_id));
     }
@@ -181,8 +181,7 @@ async fn sessions_live_as_long_as_asked_within_the_limit() {
     };
     let month = 30 * 24 * 3600;
     for good in ["1", "900", &month.to_string()] {
-        let jwt =
-            SessionJwt::verify(&login(good).await.text("session"), server.keys.session_signer().public_key());
+        let jwt = SessionJwt::verify(&login(good).await.text("session"), &server.session_signer());
         let lifetime: i64 = good.parse().expect("a number");
         assert_eq!(jwt.expect("our session").expires_at_s, server.clock.now() / 1000 + lifetime);
     }

@@ -20,7 +20,8 @@ async fn the_first_versions_log_in_with_a_legacy_token() {
         let guess = json!({ "otpId": init.text("otpId"), "otpCode": code, "publicKey": session.public_key().to_hex() });
         let token = server.backend(ActivityType::VerifyOtp, guess).await.text("verificationToken");
         let claims =
-            token::verify(&token, server.keys.legacy_token_signer().public_key()).expect("our token");
+            token::verify(&token, server.key_set().legacy_token_signer(server.clock.now()).public_key())
+                .expect("our token");
         assert_eq!(claims.kind, TokenKind::Legacy);
         let verified = Verified { token: token.clone(), key: session.clone() };
         let strict = server.login(&account, &verified).await;

@@ -7,6 +7,8 @@ mod credentials;
 mod current_flow;
 mod enumeration;
 mod guesses;
+mod key_changes;
+mod key_files;
 mod legacy_flow;
 mod limits;
 mod messages;
