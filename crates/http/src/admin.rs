@@ -100,6 +100,8 @@ pub enum AdminCommand {
     KeyRotate {
         /// Any role but `sealing-key`.
         role: KeyRole,
+        /// When it begins to sign, seconds from now; absent, or sooner than other servers learn of it: as soon as they do.
+        after_seconds: Option<u32>,
     },
     /// Retires a key whose successor has begun.
     KeyRetire {
@@ -237,8 +239,9 @@ pub async fn execute(engine: &Engine, command: AdminCommand) -> Result<AdminAnsw
             Ok(AdminAnswer::Done {})
         }
         AdminCommand::KeyList {} => Ok(AdminAnswer::Keys { keys: engine.list_keys().await? }),
-        AdminCommand::KeyRotate { role } => {
-            Ok(AdminAnswer::Keys { keys: vec![engine.rotate_key(role).await?] })
+        AdminCommand::KeyRotate { role, after_seconds } => {
+            let after_ms = after_seconds.map(|seconds| i64::from(seconds) * 1000);
+            Ok(AdminAnswer::Keys { keys: vec![engine.rotate_key(role, after_ms).await?] })
         }
         AdminCommand::KeyRetire { id } => {
             engine.retire_key(&id).await?;

@@ -149,6 +149,11 @@ pub enum Keys {
         /// What the key is for.
         #[arg(long)]
         role: RotatedRole,
+
+        /// When it begins to sign, for clients and backends that must be given its public half first; never sooner than
+        /// `keys.activation_seconds`.
+        #[arg(long, value_name = "SECONDS")]
+        after_seconds: Option<u32>,
     },
     /// Retire a key: what it signed is not valid any more. Its successor must have begun to sign.
     Retire {

@@ -55,8 +55,8 @@ pub async fn run(command: Keys) -> Result<()> {
             Ok(())
         }
         Keys::List { place } => admin::run(&place, AdminCommand::KeyList {}).await,
-        Keys::Rotate { place, role } => {
-            admin::run(&place, AdminCommand::KeyRotate { role: role.into() }).await
+        Keys::Rotate { place, role, after_seconds } => {
+            admin::run(&place, AdminCommand::KeyRotate { role: role.into(), after_seconds }).await
         }
         Keys::Retire { place, id } => admin::run(&place, AdminCommand::KeyRetire { id }).await,
         Keys::Rewrap { place } => rewrap(&place).await,

@@ -42,8 +42,9 @@ impl Engine {
     }
 
     /// Makes a new key for a role. It is published and verifies at once, and signs once every node had time to learn of it
-    /// ([`crate::Settings::key_activation_ms`]). The keys before it stay active.
-    pub async fn rotate_key(&self, role: KeyRole) -> Result<KeyStatus, Refusal> {
+    /// ([`crate::Settings::key_activation_ms`]), or `after_ms` milliseconds from now where that is later: those who hold the
+    /// old public key alone need time as well. The keys before it stay active.
+    pub async fn rotate_key(&self, role: KeyRole, after_ms: Option<i64>) -> Result<KeyStatus, Refusal> {
         if role == KeyRole::SealingKey {
             return Err(Refusal::InvalidField(
                 "a sealing key is replaced in the key file, and `keys rewrap` moves what is sealed",
@@ -55,7 +56,7 @@ impl Engine {
             id: key.id().to_owned(),
             role,
             state: KeyState::Active,
-            activates_in_ms: Some(self.settings.key_activation_ms),
+            activates_in_ms: Some(self.settings.key_activation_ms.max(after_ms.unwrap_or(0))),
             sealed: key.sealed(self.services.keys.file().sealing_key(), entropy),
         })])
         .await?;

@@ -45,7 +45,7 @@ async fn a_rotated_key_signs_once_every_node_had_time_to_learn_of_it() {
     let old = server.session_signer();
     let before = session(&server, "one@acme.example").await;
 
-    let made = server.engine.rotate_key(KeyRole::SessionSigner).await.expect("a new key");
+    let made = server.engine.rotate_key(KeyRole::SessionSigner, None).await.expect("a new key");
     assert!(!made.in_charge && made.activates_at == server.clock.now() + ACTIVATION_S * 1000, "{made:?}");
     assert_eq!(published(&server, "session-signer").await.len(), 2, "published at once");
     assert_eq!(published(&other, "session-signer").await.len(), 1, "not yet looked");
@@ -82,7 +82,7 @@ async fn what_was_begun_under_the_old_keys_ends_well_under_the_new_ones() {
     let old_signer = server.bundle_signer();
 
     for role in [KeyRole::BundleSigner, KeyRole::LegacyTokenSigner, KeyRole::CodeHmac] {
-        server.engine.rotate_key(role).await.expect("a new key");
+        server.engine.rotate_key(role, None).await.expect("a new key");
     }
     other.engine.refresh_keys().await.expect("the table");
     server.clock.advance_s(ACTIVATION_S);
@@ -109,9 +109,9 @@ async fn a_key_is_retired_after_its_successor_has_begun() {
     assert!(unknown.contains("keys list"), "{unknown}");
     let sealing = server.keys.file().sealing_key().id().to_owned();
     server.engine.retire_key(&sealing).await.expect_err("sealing keys are not retired here");
-    server.engine.rotate_key(KeyRole::SealingKey).await.expect_err("nor made");
+    server.engine.rotate_key(KeyRole::SealingKey, None).await.expect_err("nor made");
 
-    let new = server.engine.rotate_key(KeyRole::SessionSigner).await.expect("a new key");
+    let new = server.engine.rotate_key(KeyRole::SessionSigner, None).await.expect("a new key");
     let early = refused(server.engine.retire_key(&old).await.expect_err("too early"));
     assert!(early.contains("has not begun"), "{early}");
     let session = session(&server, "user@acme.example").await;
@@ -129,6 +129,16 @@ async fn a_key_is_retired_after_its_successor_has_begun() {
     let listed = server.engine.list_keys().await.expect("the store answers");
     let in_charge: Vec<KeyRole> = listed.iter().filter(|key| key.in_charge).map(|key| key.role).collect();
     assert_eq!(in_charge.len(), KeyRole::ALL.len(), "one of each role: {listed:?}");
+}
+
+#[tokio::test]
+async fn a_key_may_be_published_long_before_it_signs_but_never_too_late_for_the_other_nodes() {
+    let server = TestServer::start().await;
+    for (after_ms, begins_s) in [(0, ACTIVATION_S), (86_400_000, 86_400)] {
+        let made = server.engine.rotate_key(KeyRole::BundleSigner, Some(after_ms)).await.expect("a new key");
+        assert_eq!(made.activates_at, server.clock.now() + begins_s * 1000);
+    }
+    assert_eq!(published(&server, "bundle-signer").await.len(), 3);
 }
 
 /// Two generations of sealing keys: the server's own file, one that puts a new key first, one without the old key.
