@@ -141,6 +141,8 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::TrimExpiringKeys { .. }
         | Write::DeleteCredential { .. } => 8,
         Write::Enqueue(_) => 9,
+        // Never together with the others.
+        Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 10,
     }
 }
 

@@ -10,6 +10,7 @@ use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 use vestibule_crypto::entropy::SystemEntropy;
+use vestibule_crypto::keyset::KeyFile;
 use vestibule_testkit::{EPOCH_MS, TestServer};
 
 use super::*;

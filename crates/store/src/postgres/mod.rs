@@ -19,11 +19,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, Template, UserRecord,
+    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey, Template, UserRecord,
 };
 use vestibule_engine::store::{
-    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, Store, StoreError,
-    SubOrganizationFilter,
+    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
+    SealedValue, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
@@ -33,7 +33,7 @@ pub use options::{PostgresOptions, UrlError};
 
 use self::flight::{Query, Rows, Trouble};
 use self::pool::{Lent, Pool};
-use crate::plan::params;
+use crate::plan::{self, params};
 use crate::reading::{self, Part, Reading};
 use crate::rows::{self, Columns};
 use crate::statements::Statement as S;
@@ -369,6 +369,20 @@ impl Store for PostgresStore {
 
     async fn put_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
         self.change(S::PutMeta, &params![key, value]).await.map(|_| ())
+    }
+
+    async fn server_keys(&self) -> Result<Vec<ServerKey>, StoreError> {
+        self.many(S::ServerKeys, &[], rows::server_key).await
+    }
+
+    async fn sealed_values(
+        &self,
+        place: SealedPlace,
+        after: SealedRow,
+        limit: u32,
+    ) -> Result<Vec<SealedValue>, StoreError> {
+        let params = params![after.0.as_bytes(), after.1.as_bytes(), limit];
+        self.many(plan::walk(place), &params, rows::sealed_value).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
