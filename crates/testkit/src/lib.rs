@@ -107,7 +107,17 @@ impl TestServer {
     /// Messages that one of them would send are seen by both.
     pub async fn another_node(&self, file: KeyFile) -> Result<Self, KeyTableError> {
         let Self {
-            clock, store, entropy, tenant, settings, server_entropy, sent, bodies, dir, _database, ..
+            clock,
+            store,
+            entropy,
+            tenant,
+            settings,
+            server_entropy,
+            sent,
+            bodies,
+            dir,
+            _database,
+            ..
         } = self;
         let keys = Arc::new(KeyRing::open(&**store, file, &**server_entropy).await?);
         let (engine, app) = surface(store, clock, server_entropy, &keys, settings);

@@ -8,7 +8,7 @@ use vestibule_engine::keys::{self, KeyTableError};
 use vestibule_testkit::{TestServer, client_key};
 use vestibule_wire::ActivityType;
 
-use crate::key_files::{document, file, with};
+use super::key_files::{document, file, with};
 
 const ACTIVATION_S: i64 = 60;
 

@@ -1,5 +1,7 @@
 //! The key file of a node against the keys of the database.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use vestibule_crypto::entropy::SeededEntropy;
@@ -7,18 +9,17 @@ use vestibule_crypto::keyset::{KeyFile, KeyRole, KeySetError, KeyState};
 use vestibule_crypto::seal::place;
 use vestibule_engine::keys::{self, KeyRing, KeyTableError};
 use vestibule_engine::store::Store;
-use vestibule_store::SqliteStore;
-use vestibule_testkit::{EPOCH_MS, ManualClock, TestServer};
+use vestibule_testkit::{EPOCH_MS, ManualClock, TestServer, new_store};
 
-pub(crate) fn document(file: &KeyFile) -> Value {
+pub(super) fn document(file: &KeyFile) -> Value {
     serde_json::from_str(file.to_json().expose()).expect("JSON")
 }
 
-pub(crate) fn file(document: &Value) -> KeyFile {
+pub(super) fn file(document: &Value) -> KeyFile {
     KeyFile::from_json(&document.to_string()).expect("a key file")
 }
 
-pub(crate) fn with(document: &Value, change: impl FnOnce(&mut Vec<Value>)) -> Value {
+pub(super) fn with(document: &Value, change: impl FnOnce(&mut Vec<Value>)) -> Value {
     let mut changed = document.clone();
     change(changed["keys"].as_array_mut().expect("keys"));
     changed
@@ -35,15 +36,15 @@ fn entry(seed: u64, role: KeyRole) -> Value {
     keys.into_iter().find(|key| key["role"] == role.as_str()).expect("every role")
 }
 
-/// An empty store.
-fn empty() -> (tempfile::TempDir, SqliteStore) {
+/// An empty store, and what must live as long.
+async fn empty() -> (Arc<dyn Store>, impl Sized) {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = SqliteStore::open(dir.path(), std::sync::Arc::new(ManualClock::at(EPOCH_MS)));
-    (dir, store.expect("a new store"))
+    let (store, database) = new_store(dir.path(), Arc::new(ManualClock::at(EPOCH_MS))).await;
+    (store, (dir, database))
 }
 
-async fn open(store: &SqliteStore, file: KeyFile) -> Result<KeyRing, KeyTableError> {
-    KeyRing::open(store, file, &SeededEntropy::new(3)).await
+async fn open(store: &Arc<dyn Store>, file: KeyFile) -> Result<KeyRing, KeyTableError> {
+    KeyRing::open(&**store, file, &SeededEntropy::new(3)).await
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn a_sealing_key_alone_is_enough_once_the_database_has_keys() {
     let verified = node.verify("user@acme.example").await;
     server.login(&account, &verified).await.text("session");
 
-    let (_dir, store) = empty();
+    let (store, _keep) = empty().await;
     let refused = open(&store, file(&bare)).await.expect_err("no first keys");
     let missing = KeyTableError::Keys(KeySetError::MissingRole(KeyRole::BundleSigner));
     assert_eq!(refused.to_string(), missing.to_string());
@@ -82,7 +83,7 @@ async fn the_database_holds_no_secret_in_clear() {
 
 #[tokio::test]
 async fn of_nodes_that_start_at_once_with_other_files_one_is_taken() {
-    let (_dir, store) = empty();
+    let (store, _keep) = empty().await;
     let rings = join_all((0..6).map(|n| open(&store, generated(n % 3)))).await;
     let (taken, refused): (Vec<_>, Vec<_>) = rings.into_iter().partition(Result::is_ok);
     assert_eq!((taken.len(), refused.len()), (2, 4));
@@ -159,7 +160,7 @@ async fn a_second_sealing_key_may_wait_in_the_file() {
 }
 
 /// What a release before the key table left in a database that was started with `file`.
-async fn started_before(store: &SqliteStore, file: &KeyFile, sealing: &[&KeyFile]) {
+async fn started_before(store: &dyn Store, file: &KeyFile, sealing: &[&KeyFile]) {
     let aad = place("meta", "value", b"key_set_probes");
     let probe = |file: &&KeyFile| {
         let sealed = file.sealing_key().seal(&SeededEntropy::new(4), &aad, b"probe");
@@ -172,7 +173,7 @@ async fn started_before(store: &SqliteStore, file: &KeyFile, sealing: &[&KeyFile
 
 #[tokio::test]
 async fn a_database_from_before_the_table_takes_its_own_file_alone() {
-    let (_dir, store) = empty();
+    let (store, _keep) = empty().await;
     let own = generated(1);
     let both = with(&document(&own), |keys| {
         let mut old = entry(2, KeyRole::SealingKey);
@@ -182,11 +183,11 @@ async fn a_database_from_before_the_table_takes_its_own_file_alone() {
         signer["state"] = json!("retired");
         keys.push(signer);
     });
-    started_before(&store, &file(&both), &[&own, &generated(2)]).await;
+    started_before(&*store, &file(&both), &[&own, &generated(2)]).await;
 
     let refused = open(&store, generated(3)).await.expect_err("another file");
     assert!(matches!(refused, KeyTableError::OtherFile { .. }) && refused.needs_acceptance(), "{refused}");
-    let accepted = keys::accept(&store, &own, &SeededEntropy::new(3), 0, false).await;
+    let accepted = keys::accept(&*store, &own, &SeededEntropy::new(3), 0, false).await;
     let lacking = [generated(2).sealing_key().id().to_owned()];
     assert!(
         matches!(&accepted, Err(KeyTableError::LacksSealingKeys(ids)) if *ids == lacking),
