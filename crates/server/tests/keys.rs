@@ -6,9 +6,10 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{Server, env_file, json as run_json, refused, run, stderr, stdout, workspace};
+use support::{Server, command, env_file, json as run_json, refused, run, stderr, stdout, until, workspace};
 
 const WHOAMI: [&str; 3] = ["request", "--path", "/public/v1/query/whoami"];
 
@@ -128,4 +129,67 @@ fn the_sealing_key_is_replaced_and_the_old_one_leaves_the_file() {
     write_key_file(directory, &own);
     let said = refused(directory, &start);
     assert!(said.contains("lacks the sealing key"), "{said}");
+}
+
+/// A command on a server of the database at `url`.
+fn on_database(directory: &Path, url: &str, arguments: &[&str]) -> Command {
+    let mut command = command(directory);
+    command.args(arguments).args(["--config", "vestibule.toml"]);
+    command.env("VESTIBULE_DATABASE_URL", url);
+    command.env("VESTIBULE_SMS_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    command
+}
+
+/// Writes what a server needs that looks every second.
+fn configure(directory: &Path, keys: &str) {
+    let text = "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n[keys]\nfile = \"keys.json\"\nrefresh_seconds = 1\n\
+        activation_seconds = 3\n[sms]\nwebhook_url = \"http://127.0.0.1:9/\"\n";
+    fs::write(directory.join("vestibule.toml"), text).unwrap();
+    assert!(run(directory, &["keys", "generate", "--out", "keys.json"]).status.success());
+    fs::write(directory.join("keys.json"), keys).unwrap();
+}
+
+#[test]
+fn servers_on_one_database_share_their_keys_and_see_a_rotation() {
+    let database = vestibule_cluster::fresh_database();
+    let url = database.url();
+    let (first, second) = (workspace(), workspace());
+    assert!(run(first.path(), &["keys", "generate", "--out", "made.json"]).status.success());
+    let made = fs::read_to_string(first.path().join("made.json")).unwrap();
+    configure(first.path(), &made);
+    let mut sealing: Value = serde_json::from_str(&made).unwrap();
+    sealing["keys"].as_array_mut().unwrap().retain(|key| key["role"] == "sealing-key");
+    configure(second.path(), &sealing.to_string());
+
+    // The second one has nothing but the sealing key: not enough for an empty database.
+    let output = on_database(second.path(), &url, &["serve"]).output().unwrap();
+    assert!(stderr(&output).contains("no active key with role bundle-signer"), "{}", stderr(&output));
+    let a = Server::start(first.path(), &mut on_database(first.path(), &url, &["serve"]));
+    let b = Server::start(second.path(), &mut on_database(second.path(), &url, &["serve"]));
+    let old = published(&a, "session-signer");
+    assert_eq!(published(&b, "session-signer"), old);
+
+    let rotate = ["keys", "rotate", "--role", "session-signer"];
+    let output = on_database(first.path(), &url, &rotate).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(published(&a, "session-signer").len(), 2);
+    until(|| b.log(), || (published(&b, "session-signer").len() == 2).then_some(()));
+
+    // Through the other server, once the new key has begun.
+    let listed = on_database(second.path(), &url, &["keys", "list"]).output().unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let mut signers = listed.as_array().unwrap().iter().filter(|key| key["role"] == "session-signer");
+    let id = signers.next().unwrap()["id"].as_str().unwrap();
+    until(
+        || b.log(),
+        || {
+            let output = on_database(second.path(), &url, &["keys", "retire", id]).output().unwrap();
+            output.status.success().then_some(())
+        },
+    );
+    until(|| a.log(), || (published(&a, "session-signer").len() == 1).then_some(()));
+    assert_ne!(published(&a, "session-signer"), old);
+    assert_eq!(published(&a, "session-signer"), published(&b, "session-signer"));
+    a.stop();
+    b.stop();
 }

@@ -36,11 +36,11 @@ fn entry(seed: u64, role: KeyRole) -> Value {
     keys.into_iter().find(|key| key["role"] == role.as_str()).expect("every role")
 }
 
-/// An empty store, and what must live as long.
-async fn empty() -> (Arc<dyn Store>, impl Sized) {
+/// An empty store, and before it what must outlive it.
+async fn empty() -> (impl Sized, Arc<dyn Store>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (store, database) = new_store(dir.path(), Arc::new(ManualClock::at(EPOCH_MS))).await;
-    (store, (dir, database))
+    ((dir, database), store)
 }
 
 async fn open(store: &Arc<dyn Store>, file: KeyFile) -> Result<KeyRing, KeyTableError> {
@@ -58,7 +58,7 @@ async fn a_sealing_key_alone_is_enough_once_the_database_has_keys() {
     let verified = node.verify("user@acme.example").await;
     server.login(&account, &verified).await.text("session");
 
-    let (store, _keep) = empty().await;
+    let (_keep, store) = empty().await;
     let refused = open(&store, file(&bare)).await.expect_err("no first keys");
     let missing = KeyTableError::Keys(KeySetError::MissingRole(KeyRole::BundleSigner));
     assert_eq!(refused.to_string(), missing.to_string());
@@ -83,7 +83,7 @@ async fn the_database_holds_no_secret_in_clear() {
 
 #[tokio::test]
 async fn of_nodes_that_start_at_once_with_other_files_one_is_taken() {
-    let (store, _keep) = empty().await;
+    let (_keep, store) = empty().await;
     let rings = join_all((0..6).map(|n| open(&store, generated(n % 3)))).await;
     let (taken, refused): (Vec<_>, Vec<_>) = rings.into_iter().partition(Result::is_ok);
     assert_eq!((taken.len(), refused.len()), (2, 4));
@@ -173,7 +173,7 @@ async fn started_before(store: &dyn Store, file: &KeyFile, sealing: &[&KeyFile])
 
 #[tokio::test]
 async fn a_database_from_before_the_table_takes_its_own_file_alone() {
-    let (store, _keep) = empty().await;
+    let (_keep, store) = empty().await;
     let own = generated(1);
     let both = with(&document(&own), |keys| {
         let mut old = entry(2, KeyRole::SealingKey);
