@@ -18,7 +18,7 @@ pub fn backup(arguments: &Backup) -> Result<()> {
     println!("Wrote {}.", out.display());
     print(&contents);
     println!(
-        "The server's keys are not in it. Keep a copy of {keys} apart from it: without these keys it cannot be put to work again."
+        "The sealing key is not in it. Keep a copy of {keys} apart from it: without that key it cannot be put to work again."
     );
     Ok(())
 }
@@ -37,7 +37,7 @@ pub fn restore(arguments: &Restore) -> Result<()> {
     }
     println!(
         "Given up: {} messages that waited to be sent, {} codes that could still be entered.\n\
-         Start the server with the keys it had, in {keys}.",
+         Start the server with the sealing key it had, in {keys}.",
         restored.messages_held_back, restored.codes_ended
     );
     Ok(())

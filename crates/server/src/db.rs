@@ -19,7 +19,7 @@ pub async fn run(command: Db) -> Result<()> {
             println!("Copied {from} to {to}, and read it back.");
             print(&tables);
             println!(
-                "The server's keys are not in a database: take the key file along. Start servers on the copy only; what is \
+                "The sealing key is not in a database: take the key file along. Start servers on the copy only; what is \
                  written to the old place from now on stays there."
             );
         }

@@ -75,7 +75,7 @@ async fn a_backup_under_load_is_restored_elsewhere_and_sessions_of_before_go_on(
         ended.unwrap();
     }
     let said = stdout(&said);
-    assert!(said.contains("SHA-256 ") && said.contains("keys are not in it"), "{said}");
+    assert!(said.contains("SHA-256 ") && said.contains("sealing key is not in it"), "{said}");
 
     let other = beside(directory.path());
     let restored = run(&other, &["restore", "--from", "../backup.db"]);

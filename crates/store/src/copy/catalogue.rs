@@ -303,4 +303,18 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         key: &["organization_id"],
     },
+    Table {
+        name: "server_keys",
+        columns: &[
+            text("id"),
+            text("role"),
+            text("state"),
+            int("activates_at"),
+            bytes("sealed"),
+            int("created_at"),
+            int("updated_at"),
+            int("version"),
+        ],
+        key: &["id"],
+    },
 ];
