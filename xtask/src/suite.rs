@@ -79,14 +79,25 @@ fn rust(workspace: &Workspace) -> Result<()> {
     let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test", "--no-fail-fast"] };
     // Tests that listen to the log share one process without nextest, and there must not hear each other.
     let alone: &[&str] = if has_nextest { &[] } else { &["--", "--test-threads=1"] };
-    process::run(
+    let all = process::run(
         workspace
             .cargo()
             .args(runner)
             .args(["--workspace", "--tests"])
             .args(alone)
             .env(SHARED_VARIABLE, postgres.url()),
-    )
+    );
+    // What the server does is the same on each store; with the same packages, so that nothing is built anew.
+    let on_postgres = process::run(
+        workspace
+            .cargo()
+            .args(runner)
+            .args(["--workspace", "--test", "behaviour"])
+            .args(alone)
+            .env("VESTIBULE_TEST_STORE", "postgres")
+            .env(SHARED_VARIABLE, postgres.url()),
+    );
+    all.and(on_postgres)
 }
 
 fn npm(workspace: &Workspace, server: &Path) -> Result<()> {

@@ -30,6 +30,9 @@ use vestibule_http::{App, AppState, RequestLimits};
 use vestibule_store::{PostgresOptions, PostgresStore, SqliteStore};
 use vestibule_wire::{ActivityType, Contact, OrganizationId, OtpType, UserId};
 
+/// Set to `postgres`, it puts the servers of tests on PostgreSQL.
+pub const STORE_VARIABLE: &str = "VESTIBULE_TEST_STORE";
+
 /// When tests begin: an instant in 2027.
 pub const EPOCH_MS: i64 = 1_800_000_000_000;
 
@@ -276,12 +279,9 @@ impl TestServer {
     }
 }
 
-/// An empty store: on PostgreSQL for the tests of a binary that is named so, else the embedded one. One set of tests is
-/// built under both names.
+/// An empty store: on PostgreSQL where [`STORE_VARIABLE`] says so, else the embedded one. One set of tests runs on both.
 pub async fn new_store(dir: &Path, clock: Arc<ManualClock>) -> (Arc<dyn Store>, Option<Database>) {
-    let program = std::env::args().next().unwrap_or_default();
-    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
-    if !name.contains("on_postgres") {
+    if std::env::var_os(STORE_VARIABLE).is_none_or(|store| store != "postgres") {
         return (Arc::new(SqliteStore::open(dir, clock).expect("a new store")), None);
     }
     let database = vestibule_cluster::fresh_database();

@@ -95,27 +95,24 @@ impl From<tokio_postgres::Error> for Trouble {
     }
 }
 
-/// Polls all futures once, in order, which writes their requests; then awaits the last answer, and takes the others, which
-/// came before it. So the task is woken once, and not by every answer.
+/// Polls all futures once, in order, which writes their requests; then awaits their answers in that order, so that the task
+/// is woken for the answer it waits for and not by each. Answers must be taken as they come: the driver stops reading
+/// while one of them is not.
 pub(super) async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    for (future, answer) in &mut waiting {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            *answer = Some(output);
-        }
-    }
-    if let Some((future, answer @ None)) = waiting.last_mut() {
-        *answer = Some(future.as_mut().await);
-    }
-    let mut answers = Vec::with_capacity(waiting.len());
-    for (future, answer) in waiting {
-        answers.push(match answer {
-            Some(answer) => answer,
-            None => future.await,
+    let mut waiting: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut answers: Vec<Option<F::Output>> = Vec::with_capacity(waiting.len());
+    for future in &mut waiting {
+        answers.push(match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
         });
     }
-    answers
+    for (future, answer) in waiting.into_iter().zip(&mut answers) {
+        if answer.is_none() {
+            *answer = Some(future.await);
+        }
+    }
+    answers.into_iter().flatten().collect()
 }
 
 /// One request of a flight.
