@@ -12,7 +12,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Outside the product: these may depend on anything, and the product on them in its tests only.
-const OUTSIDE: &[&str] = &["vestibule-testkit", "vestibule-cluster", "vestibule-bench", "xtask"];
+const OUTSIDE: &[&str] =
+    &["vestibule-testkit", "vestibule-cluster", "vestibule-history", "vestibule-bench", "xtask"];
 
 /// Libraries that only one crate of the product names (tests aside), and why.
 const HOMES: &[(&str, &str, &str)] = &[

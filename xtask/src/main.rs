@@ -2,6 +2,7 @@
 
 mod arrows;
 mod browser;
+mod history;
 mod lint;
 mod postgres;
 mod process;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use vestibule_history::Bounds;
 
 use crate::suite::Part;
 use crate::workspace::Workspace;
@@ -45,6 +47,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Hold recorded histories of concurrent clients against what Vestibule promises; fails where one breaks it.
+    CheckHistory {
+        /// How far the clock that judges expiry may lie from the recorder's, in milliseconds.
+        #[arg(long, default_value_t = Bounds::default().skew_ms)]
+        skew_ms: u64,
+        /// Files of JSON lines, as the tests of several nodes leave them in `target/histories`.
+        #[arg(required = true)]
+        files: Vec<std::path::PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,6 +72,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { only } => return Ok(suite::test(&workspace, only)),
         Command::Audit => lint::audit(&workspace)?,
         Command::Bench { args } => bench(&workspace, &args)?,
+        Command::CheckHistory { skew_ms, files } => return history::check(&files, Bounds { skew_ms }),
     }
     Ok(ExitCode::SUCCESS)
 }
