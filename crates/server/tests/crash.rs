@@ -5,6 +5,7 @@
 
 mod client;
 mod load;
+mod provider;
 mod support;
 
 use std::collections::HashSet;

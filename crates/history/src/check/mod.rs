@@ -19,9 +19,9 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// One second: twice what `docs/reliability.md` lets the clocks of one installation differ.
+    /// Five seconds: a node whose clock is further from the database's commits nothing (`docs/reliability.md`).
     fn default() -> Self {
-        Self { skew_ms: 1000 }
+        Self { skew_ms: 5000 }
     }
 }
 

@@ -1,4 +1,5 @@
-//! A backend that talks to a server process: stamps bodies, sends them, reads codes from the inbox of `dev`.
+//! A backend that talks to a server process: stamps bodies, sends them, reads codes from the inbox of `dev` or from a
+//! provider of the test's own.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
@@ -17,6 +18,7 @@ use vestibule_crypto::stamp::ApiStamp;
 use vestibule_crypto::token;
 use vestibule_wire::ActivityType;
 
+use crate::provider::{Provider, Text};
 use crate::support::{Server, env_file};
 
 /// Status, `turnkeyErrorCode` and message of every refused guess.
@@ -60,6 +62,13 @@ pub struct Request {
     path: String,
     body: String,
     stamp: String,
+}
+
+impl Request {
+    /// What is sent.
+    pub fn bytes(&self) -> &[u8] {
+        self.body.as_bytes()
+    }
 }
 
 /// An answer.
@@ -125,13 +134,23 @@ impl Attempt {
     }
 }
 
-/// The root user of the organization of `dev`, against one server process.
+/// Where the codes arrive.
+#[derive(Clone)]
+pub enum Inbox {
+    /// In the inbox of `dev`.
+    Dev,
+    /// At this provider of SMS.
+    Provider(Arc<Provider>),
+}
+
+/// The root user of an organization, against one server process.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
     key: SigningKey,
     bundle_signer: PublicKey,
+    inbox: Inbox,
     pub organization: String,
     pub source: Arc<Source>,
 }
@@ -152,13 +171,29 @@ impl Client {
     /// Uses this organization's key.
     pub fn new(server: &Server, source: &Arc<Source>, organization: &str, key: &str, signer: &str) -> Self {
         Self {
-            http: reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap(),
+            http: http(DEADLINE),
             url: server.url.clone(),
             key: SigningKey::from_hex(key).unwrap(),
             bundle_signer: PublicKey::from_hex(signer).unwrap(),
+            inbox: Inbox::Dev,
             organization: organization.to_owned(),
             source: Arc::clone(source),
         }
+    }
+
+    /// The same user, whose codes arrive at a provider.
+    pub fn with_codes_at(self, provider: &Arc<Provider>) -> Self {
+        Self { inbox: Inbox::Provider(Arc::clone(provider)), ..self }
+    }
+
+    /// The same user, who gives up on an answer after so long.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { http: http(patience), ..self }
+    }
+
+    /// The same user at another server.
+    pub fn at(&self, server: &Server) -> Self {
+        Self { url: server.url.clone(), ..self.clone() }
     }
 
     /// An activity in an organization. Every call makes other bytes, and so another activity: the server ignores the
@@ -183,18 +218,28 @@ impl Client {
         self.activity_in(&self.organization, activity, parameters)
     }
 
-    /// A code to an address, for ten minutes.
-    pub fn init(&self, activity: ActivityType, email: &str) -> Request {
-        let parameters = json!({
-            "otpType": "OTP_TYPE_EMAIL", "contact": email, "appName": "Acme", "expirationSeconds": "600",
+    /// A code to an address or a number, for ten minutes.
+    pub fn init(&self, activity: ActivityType, contact: &str) -> Request {
+        self.init_for(activity, contact, 600)
+    }
+
+    /// A code that lives so many seconds.
+    pub fn init_for(&self, activity: ActivityType, contact: &str, seconds: u64) -> Request {
+        let mut parameters = json!({
+            "otpType": "OTP_TYPE_EMAIL", "contact": contact, "appName": "Acme",
+            "expirationSeconds": seconds.to_string(),
         });
+        if is_number(contact) {
+            parameters["otpType"] = "OTP_TYPE_SMS".into();
+            parameters["smsCustomization"] = json!({ "template": "{{ .OtpCode }}" });
+        }
         self.activity(activity, &parameters)
     }
 
-    /// A code to an address, sent and acknowledged.
-    pub async fn initiate(&self, email: &str) -> Attempt {
-        let request = self.init(ActivityType::InitOtpV3, email);
-        Attempt::of(email, &self.ask(&request).await)
+    /// A code to an address or a number, sent and acknowledged.
+    pub async fn initiate(&self, contact: &str) -> Attempt {
+        let request = self.init(ActivityType::InitOtpV3, contact);
+        Attempt::of(contact, &self.ask(&request).await)
     }
 
     /// A guess at a code; the token that a right one gives names `key`, if the lock takes one.
@@ -213,19 +258,45 @@ impl Client {
         }
     }
 
-    /// A sub-organization whose root user has this address.
-    pub fn create_user(&self, email: &str) -> Request {
+    /// A sub-organization whose root user has this address or number.
+    pub fn create_user(&self, contact: &str) -> Request {
+        let member = if is_number(contact) { "userPhoneNumber" } else { "userEmail" };
         self.activity(
             ActivityType::CreateSubOrganizationV8,
             &json!({
                 "subOrganizationName": "user",
                 "rootUsers": [{
-                    "userName": email, "userEmail": email,
+                    "userName": contact, (member): contact,
                     "apiKeys": [], "authenticators": [], "oauthProviders": [],
                 }],
                 "rootQuorumThreshold": 1,
             }),
         )
+    }
+
+    /// A sign-up through the auth proxy, as a browser with a proved number sends it: no stamp, and in no activity's form.
+    /// `name` makes it unlike others.
+    pub fn sign_up(&self, number: &str, token: &str, key: &SigningKey, name: &str) -> Value {
+        let message = json!({
+            "signupV2": { "phoneNumber": number, "apiKeys": [], "authenticators": [], "oauthProviders": [] },
+            "tokenId": token::peek(token).unwrap().id,
+            "type": "USAGE_TYPE_SIGNUP",
+        });
+        json!({
+            "userPhoneNumber": number, "userName": number, "organizationName": name,
+            "verificationToken": token,
+            "clientSignature": ClientSignature::make(key, message.to_string()),
+            "apiKeys": [], "authenticators": [], "oauthProviders": [],
+        })
+    }
+
+    /// Calls the auth proxy, under the configuration with this id.
+    pub async fn call_proxy(&self, config: &str, endpoint: &str, body: &Value) -> Reply {
+        let call =
+            self.http.post(format!("{}/v1/{endpoint}", self.url)).header("x-auth-proxy-config-id", config);
+        let answer = call.body(body.to_string()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        Reply { status, body: serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap() }
     }
 
     /// A session for `key`, by the token that a guess of this lock gave.
@@ -264,11 +335,22 @@ impl Client {
         self.send(request).await.unwrap_or_else(|| panic!("no answer to {}", request.body))
     }
 
-    /// A query stamped with `key`.
-    pub async fn query_by(&self, key: &SigningKey, name: &str, members: &Value) -> Reply {
+    /// A query stamped with `key`, ready to be sent.
+    pub fn asking(&self, key: &SigningKey, name: &str, members: &Value) -> Request {
         let body = members.to_string();
         let stamp = ApiStamp::make(key, body.as_bytes());
-        self.ask(&Request { path: format!("/public/v1/query/{name}"), body, stamp }).await
+        Request { path: format!("/public/v1/query/{name}"), body, stamp }
+    }
+
+    /// An activity of the own organization, to be read, ready to be sent.
+    pub fn reading(&self, activity: &str) -> Request {
+        let members = json!({ "organizationId": self.organization, "activityId": activity });
+        self.asking(&self.key, "get_activity", &members)
+    }
+
+    /// A query stamped with `key`.
+    pub async fn query_by(&self, key: &SigningKey, name: &str, members: &Value) -> Reply {
+        self.ask(&self.asking(key, name, members)).await
     }
 
     /// A query stamped with the root user's key.
@@ -276,9 +358,13 @@ impl Client {
         self.query_by(&self.key, name, members).await
     }
 
-    /// The messages to an address, newest first. `None` when the connection broke.
-    pub async fn messages(&self, email: &str) -> Option<Vec<Value>> {
-        let url = format!("{}/dev/messages?to={email}", self.url);
+    /// The messages to an address or a number, newest first. `None` when the connection broke.
+    pub async fn messages(&self, contact: &str) -> Option<Vec<Value>> {
+        if let Inbox::Provider(provider) = &self.inbox {
+            let message = |text: &Text| json!({ "otpId": text.otp_id, "otpCode": text.text });
+            return Some(provider.texts(contact).iter().rev().map(message).collect());
+        }
+        let url = format!("{}/dev/messages?to={contact}", self.url);
         let text = self.http.get(url).send().await.ok()?.bytes().await.ok()?;
         let body: Value = serde_json::from_slice(&text).unwrap();
         Some(body["messages"].as_array().unwrap_or_else(|| panic!("no messages in {body}")).clone())
@@ -286,6 +372,9 @@ impl Client {
 
     /// The code that was sent for an attempt, once it has arrived. `None` when the connection broke.
     pub async fn code(&self, attempt: &Attempt) -> Option<String> {
+        if let Inbox::Provider(provider) = &self.inbox {
+            return Some(provider.code(&attempt.otp_id).await);
+        }
         let deadline = Instant::now() + DEADLINE;
         loop {
             let messages = self.messages(&attempt.contact).await?;
@@ -296,4 +385,12 @@ impl Client {
             sleep(POLL_EVERY).await;
         }
     }
+}
+
+fn is_number(contact: &str) -> bool {
+    contact.starts_with('+')
+}
+
+fn http(patience: Duration) -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(patience).build().unwrap()
 }
