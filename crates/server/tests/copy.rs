@@ -4,6 +4,7 @@
 
 mod client;
 mod load;
+mod provider;
 mod support;
 
 use std::path::Path;

@@ -268,7 +268,9 @@ async fn of_a_thousand_messages_only_those_under_way_at_a_killed_node_go_out_twi
         let held = provider.until(|_| (provider.held(doomed) >= HELD * 100).then_some(()));
         if timeout(DEADLINE / 3, held).await.is_err() {
             println!("taken {} {:?}", provider.all().len(), _database.sql("SELECT now(), worker IS NULL, state, count(*), to_timestamp(min(due_at)/1000.0), to_timestamp(max(due_at)/1000.0) FROM outbox GROUP BY 2,3"));
-            for (name, server) in names.iter().zip(&servers) { println!("{name} holds {}: {}", provider.held(name), server.log()); }
+            for (name, server) in names.iter().zip(&servers) {
+                println!("{name} holds {}: {}", provider.held(name), server.log());
+            }
             panic!("the node has messages to send");
         }
         servers[1].signal("KILL");
