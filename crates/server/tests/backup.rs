@@ -4,7 +4,6 @@
 
 mod client;
 mod load;
-mod provider;
 mod support;
 
 use std::fs;

@@ -5,7 +5,6 @@
 
 mod client;
 mod load;
-mod provider;
 mod support;
 
 use std::collections::HashSet;

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
 mod client;
-mod provider;
 mod site;
 mod support;
 mod trial;

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
 mod client;
-mod provider;
 mod support;
 
 use client::{Client, Reply, Request, Source, WRONG};

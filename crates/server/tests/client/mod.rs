@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod provider;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +20,9 @@ use vestibule_crypto::stamp::ApiStamp;
 use vestibule_crypto::token;
 use vestibule_wire::ActivityType;
 
-use crate::provider::{Provider, Text};
 use crate::support::{Server, env_file};
+
+use provider::{Provider, Text};
 
 /// Status, `turnkeyErrorCode` and message of every refused guess.
 pub const WRONG: (u16, &str, &str) = (400, "REQUEST_INVALID", "Invalid OTP code");

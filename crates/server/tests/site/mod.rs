@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::client::provider::{Provider, SECRET};
 use crate::client::{Client, Source};
-use crate::provider::{Provider, SECRET};
 use crate::support::{Server, command, stderr, stdout, workspace};
 
 /// What all nodes have in common: the keys, the database, the provider that messages go to.

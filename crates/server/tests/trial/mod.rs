@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use vestibule_history::{Ids, Operation, Report};
 
+use crate::client::provider::Provider;
 use crate::client::{Client, DEADLINE, Reply, Request};
-use crate::provider::Provider;
 
 pub use recorder::{Recorder, digest};
 use stories::Known;

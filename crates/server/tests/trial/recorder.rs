@@ -12,8 +12,8 @@ use vestibule_history::{
 };
 
 use super::{Spot, ids};
+use crate::client::provider::Text;
 use crate::client::{Reply, Request};
-use crate::provider::Text;
 
 /// Nodes, database and recorder have one machine's clock.
 pub const BOUNDS: Bounds = Bounds { skew_ms: 250 };

@@ -90,6 +90,7 @@ macro_rules! for_each_case {
             outbox::a_settled_message_is_never_claimed_again,
             outbox::an_expired_message_is_failed_not_claimed,
             outbox::only_due_messages_are_claimed_oldest_first,
+            outbox::a_claim_of_any_size_comes_back_whole,
             purge::what_is_over_goes,
             purge::what_still_counts_stays,
             purge::small_batches_purge_everything,

@@ -119,3 +119,13 @@ pub async fn only_due_messages_are_claimed_oldest_first(s: Subject) {
     assert_eq!(claim(&s, worker).await.iter().map(|m| m.id).collect::<Vec<_>>(), [second.id]);
     assert_eq!(s.store.next_message_due().await.unwrap(), Some(START + 10));
 }
+
+pub async fn a_claim_of_any_size_comes_back_whole(s: Subject) {
+    let tenant = tenant();
+    let all: Vec<_> = (0..200).map(|_| OutboxMessage { payload: vec![7; 4096], ..message(tenant) }).collect();
+    s.commit(all.iter().map(|message| Write::Enqueue(Box::new(message.clone()))).collect()).await;
+    let claimed = s.store.claim_messages(new_id(), 200, LEASE).await.unwrap();
+    assert!(claimed.iter().all(|message| message.payload.len() == 4096));
+    let ids = |messages: &[OutboxMessage]| messages.iter().map(|message| message.id).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&claimed), ids(&all));
+}
