@@ -41,7 +41,7 @@ pub struct Trial {
     spots: RwLock<Vec<Spot>>,
     turn: AtomicUsize,
     is_over: AtomicBool,
-    acknowledged: AtomicUsize,
+    answered: AtomicUsize,
     known: Known,
 }
 
@@ -54,7 +54,7 @@ impl Trial {
             spots: RwLock::new(spots),
             turn: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
-            acknowledged: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
             known: Known::default(),
         })
     }
@@ -69,12 +69,12 @@ impl Trial {
         users
     }
 
-    /// Resolves when so many more requests have been acknowledged.
+    /// Resolves when so many more requests have been answered, by anything but 503.
     pub async fn more(&self, count: usize) {
-        let enough = self.acknowledged.load(Ordering::SeqCst) + count;
+        let enough = self.answered.load(Ordering::SeqCst) + count;
         let deadline = Instant::now() + DEADLINE;
-        while self.acknowledged.load(Ordering::SeqCst) < enough {
-            assert!(Instant::now() < deadline, "the nodes acknowledge nothing any more");
+        while self.answered.load(Ordering::SeqCst) < enough {
+            assert!(Instant::now() < deadline, "the nodes answer nothing any more");
             sleep(BACKOFF).await;
         }
     }
@@ -132,7 +132,7 @@ impl Trial {
             let reply = self.recorder.send(who, &spot, operation, request).await;
             match reply {
                 Some(reply) if reply.status != 503 => {
-                    self.acknowledged.fetch_add(1, Ordering::SeqCst);
+                    self.answered.fetch_add(1, Ordering::SeqCst);
                     return reply;
                 }
                 _ => {}
