@@ -22,6 +22,9 @@ const LOG: &str = "server.log";
 /// How long the server may take to start.
 const START: Duration = Duration::from_secs(60);
 
+/// How many lines of its log are shown when a run fails.
+const TROUBLES: usize = 5;
+
 /// Where the server finds a database that is not embedded.
 const DATABASE_VARIABLE: &str = "VESTIBULE_DATABASE_URL";
 
@@ -105,9 +108,26 @@ impl Server {
         &self.directory
     }
 
+    /// What the server complained of last, for whoever has to explain a failed run: its files go with it.
+    pub fn troubles(&self) -> String {
+        troubles(&fs::read_to_string(self.directory().join(LOG)).unwrap_or_default())
+    }
+
     /// The server's own keys: the limit is measured with the same ones.
     pub fn keys_document(&self) -> Result<String> {
         fs::read_to_string(self.directory().join(KEYS)).context("cannot read the server's keys")
+    }
+}
+
+/// The last warnings and errors in a log.
+fn troubles(log: &str) -> String {
+    let is_trouble =
+        |line: &&str| [r#""level":"WARN""#, r#""level":"ERROR""#].iter().any(|level| line.contains(level));
+    let mut last: Vec<_> = log.lines().rev().filter(is_trouble).take(TROUBLES).collect();
+    last.reverse();
+    match last.is_empty() {
+        true => "the server's log holds no warning and no error".to_owned(),
+        false => format!("the server's log ends with these warnings and errors:\n{}", last.join("\n")),
     }
 }
 
@@ -160,4 +180,22 @@ fn ready(child: &mut Child) -> Option<SocketAddr> {
     });
     let line = lines.recv_timeout(START).ok()?;
     line.strip_prefix("ready http://")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_troubles_of_a_log_are_told() {
+        let line = |level: &str, text: &str| format!("{{\"level\":\"{level}\",\"message\":\"{text}\"}}\n");
+        let log: String = (0..9)
+            .map(|number| line("ERROR", &format!("e{number}")) + &line("INFO", "ready"))
+            .chain([line("WARN", "w")])
+            .collect();
+        let told = troubles(&log);
+        assert!(told.contains("e8") && told.ends_with(line("WARN", "w").trim()), "{told}");
+        assert!(!told.contains("e4") && !told.contains("ready"), "{told}");
+        assert_eq!(troubles(&line("INFO", "ready")), "the server's log holds no warning and no error");
+    }
 }

@@ -168,7 +168,10 @@ impl Subject {
     /// Measures it once.
     pub async fn measure(&self, connections: usize, time: Duration) -> Result<Measured> {
         let before = (self.sync_count()?, self.usage()?, self.site.users_waiting());
-        let (point, took) = load::run(&self.site, self.server.pid(), connections, time).await?;
+        let (point, took) =
+            load::run(&self.site, self.server.pid(), connections, time).await.with_context(|| {
+                format!("{} with {connections} connections; {}", self.kind.name(), self.server.troubles())
+            })?;
         let logins = before.2.saturating_sub(self.site.users_waiting()) as f64;
         let syncs = before.0.zip(self.sync_count()?).map(|(before, after)| (after - before) as f64 / logins);
         let usage = before.1.zip(self.usage()?).map(|(before, after)| after - before);
