@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use crate::apt::Apt;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -14,18 +15,10 @@ pub fn chromium(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(program) = process::find_on_path(NAMES) {
         return Ok(program);
     }
-    let user = process::output(process::command("id", &workspace.root).arg("-u"))?;
-    if process::find_on_path(&["apt-get"]).is_none() || user.trim() != "0" {
+    let Some(apt) = Apt::here(workspace)? else {
         bail!("the browser tests need Chromium on PATH: install it with your package manager");
-    }
-    let apt_get = |arguments: &[&str]| {
-        process::run(
-            process::command("apt-get", &workspace.root)
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        )
     };
-    apt_get(&["update", "-qq"])?;
-    apt_get(&["install", "-y", "-qq", "--no-install-recommends", "chromium"])?;
+    apt.update()?;
+    apt.install("chromium")?;
     process::find_on_path(NAMES).context("apt-get installed no Chromium on PATH")
 }

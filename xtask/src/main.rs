@@ -1,5 +1,6 @@
 //! The project's own commands. `cargo xtask lint` and then `cargo xtask test` is the whole gate: CI runs exactly that.
 
+mod apt;
 mod arrows;
 mod browser;
 mod history;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use vestibule_cluster::{Binaries, Cluster, Options, SHARED_VARIABLE};
 
+use crate::apt::Apt;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -56,18 +57,8 @@ impl Drop for TestPostgres {
 /// Sees to it that PostgreSQL's programs are there; on Debian, as root, they are installed when they are not.
 pub fn install(workspace: &Workspace) -> Result<()> {
     let Err(missing) = Binaries::find() else { return Ok(()) };
-    let user = process::output(process::command("id", &workspace.root).arg("-u"))?;
-    if process::find_on_path(&["apt-get"]).is_none() || user.trim() != "0" {
-        return Err(missing);
-    }
-    let apt_get = |arguments: &[&str]| {
-        process::run(
-            process::command("apt-get", &workspace.root)
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        )
-    };
-    apt_get(&["update", "-qq"])?;
+    let Some(apt) = Apt::here(workspace)? else { return Err(missing) };
+    apt.update()?;
     let listed = process::output(process::command("apt-cache", &workspace.root).args([
         "search",
         "--names-only",
@@ -79,7 +70,7 @@ pub fn install(workspace: &Workspace) -> Result<()> {
     std::fs::create_dir_all(DEFAULTS)
         .and_then(|()| std::fs::write(&defaults, NO_CLUSTER))
         .with_context(|| format!("cannot write {}", defaults.display()))?;
-    let installed = apt_get(&["install", "-y", "-qq", "--no-install-recommends", &package]);
+    let installed = apt.install(&package);
     std::fs::remove_file(&defaults).with_context(|| format!("cannot remove {}", defaults.display()))?;
     installed?;
     match Binaries::find() {

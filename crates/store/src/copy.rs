@@ -18,7 +18,7 @@ use crate::contents::TableContents;
 use crate::migrate::HistoryError;
 use crate::postgres::copy as postgres;
 use crate::sqlite::copy as sqlite;
-use crate::value::{Cell, RowError};
+use crate::value::{Cell, RowError, Value};
 use crate::{PostgresOptions, UrlError};
 
 /// So many bytes travel at once, and one row more.
@@ -210,6 +210,16 @@ impl Owned {
             Cell::Int(value) => Self::Int(value),
             Cell::Text(value) => Self::Text(value.to_owned()),
             Cell::Bytes(value) => Self::Bytes(value.to_owned()),
+        }
+    }
+
+    /// As a parameter.
+    pub(crate) fn lend(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Int(value) => (*value).into(),
+            Self::Text(value) => value.into(),
+            Self::Bytes(value) => value.into(),
         }
     }
 

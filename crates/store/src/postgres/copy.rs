@@ -140,19 +140,10 @@ async fn add(client: &Client, table: &Table, rows: &[Vec<Owned>]) -> Result<(), 
     let sink = client.copy_in(&table.copy_in()).await?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
     for row in rows {
-        writer.as_mut().write_raw(row.iter().map(value)).await?;
+        writer.as_mut().write_raw(row.iter().map(Owned::lend)).await?;
     }
     writer.finish().await?;
     Ok(())
-}
-
-fn value(owned: &Owned) -> Value<'_> {
-    match owned {
-        Owned::Null => Value::Null,
-        Owned::Int(value) => (*value).into(),
-        Owned::Text(value) => value.into(),
-        Owned::Bytes(value) => value.into(),
-    }
 }
 
 fn refused(options: &PostgresOptions) -> impl Fn(tokio_postgres::Error) -> CopyError {

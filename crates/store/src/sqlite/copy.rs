@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::backup::{self, BackupError};
@@ -102,7 +101,7 @@ fn receive_rows(
             Some(Parcel::Rows(table, rows)) => {
                 let mut insert = conn.prepare_cached(&TABLES[table].insert()).map_err(refused)?;
                 for row in &rows {
-                    insert.execute(params_from_iter(row)).map_err(refused)?;
+                    insert.execute(params_from_iter(row.iter().map(Owned::lend))).map_err(refused)?;
                 }
             }
             Some(Parcel::End(told)) => return Ok(told),
@@ -116,17 +115,6 @@ fn opening(dir: &Path, error: OpenError) -> CopyError {
         OpenError::Locked(path) => CopyError::InUse(path),
         OpenError::History(error) => error.into(),
         other => failed(named(dir), other),
-    }
-}
-
-impl ToSql for Owned {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Int(value) => ValueRef::Integer(*value),
-            Self::Text(value) => ValueRef::Text(value.as_bytes()),
-            Self::Bytes(value) => ValueRef::Blob(value),
-        }))
     }
 }
 

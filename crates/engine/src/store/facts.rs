@@ -1,0 +1,132 @@
+//! What a decision reads: the keys that find it, and the facts that are found.
+
+use vestibule_wire::{OrganizationId, OtpId, TemplateId, TokenId, UserId};
+
+use crate::model::{
+    ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Millis,
+    Organization, Otp, ProxyConfig, Template, Token, User, UserRecord,
+};
+
+/// How a store names the caller it shall find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerKey {
+    /// The credential a stamp names, anywhere in the target's tenant.
+    Credential(Vec<u8>),
+    /// The verified contact an attested stamp proves, anywhere in the target's tenant.
+    Contact(ContactKey),
+    /// A user of the target or of its parent: the auth proxy's service user.
+    User(UserId),
+}
+
+/// Everything one request may need to know; a store answers all of it in one round trip.
+#[derive(Debug, Clone)]
+pub struct ReadKeys {
+    /// The organization the request names.
+    pub organization: OrganizationId,
+    /// Who asks.
+    pub caller: CallerKey,
+    /// Hash of the body, for activities.
+    pub fingerprint: Option<[u8; 32]>,
+    /// What the intent needs.
+    pub intent: IntentKeys,
+}
+
+/// The keys an intent adds to a read.
+#[derive(Debug, Clone, Default)]
+pub struct IntentKeys {
+    /// An attempt of the target organization; also tells whether this body was already refused as a guess (D-14).
+    pub otp: Option<OtpId>,
+    /// Limits of a contact in the tenant.
+    pub contact_limits: Option<ContactKey>,
+    /// Limits of an identifier, and whether it succeeded with the contact before.
+    pub identifier: Option<(ContactKey, IdentifierKey)>,
+    /// A token issued in the tenant.
+    pub token: Option<TokenId>,
+    /// Users of the target organization with this contact, verified or not: verified ones first, at most eight.
+    pub contact_in_target: Option<ContactKey>,
+    /// The first users of the tenant in which this contact is verified (at most three, the target's first).
+    pub verified_contact: Option<ContactKey>,
+    /// Credentials of the target organization with these look-up bytes.
+    pub existing_credentials: Vec<Vec<u8>>,
+    /// A user of the target organization with its credentials.
+    pub user: Option<UserId>,
+    /// A stored template of the tenant.
+    pub template: Option<TemplateKey>,
+    /// Templates of the tenant that must exist.
+    pub named_templates: Vec<TemplateId>,
+    /// The target's auth proxy config.
+    pub proxy_config: bool,
+}
+
+/// Which stored template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateKey {
+    /// This one.
+    Id(TemplateId),
+    /// The most recent one.
+    Latest,
+}
+
+/// What a store found; absent things are `None` or empty.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The store's time.
+    pub now: Millis,
+    /// The organization named.
+    pub organization: Option<Organization>,
+    /// Its parent.
+    pub parent: Option<Organization>,
+    /// Candidates for the caller: those of the target first, then of its parent, then at most two of other
+    /// organizations of the tenant. A contact yields at most three of the target and three of its parent.
+    pub callers: Vec<CallerMatch>,
+    /// The activity with this fingerprint in the tenant.
+    pub activity: Option<ActivityRecord>,
+    /// The submitter of that activity.
+    pub submitter: Option<UserRecord>,
+    /// The attempt.
+    pub otp: Option<Otp>,
+    /// Whether this very body was already refused as a guess.
+    pub refused_guess: bool,
+    /// The contact's limits.
+    pub contact_limits: ContactLimits,
+    /// The identifier's limits.
+    pub identifier_limits: IdentifierLimits,
+    /// Whether the identifier succeeded with the contact before.
+    pub trusted_identifier: bool,
+    /// The token.
+    pub token: Option<Token>,
+    /// Users of the target with the contact.
+    pub contact_in_target: Vec<ContactHolder>,
+    /// Users of the tenant in which the contact is verified.
+    pub verified_contact: Vec<ContactHolder>,
+    /// Credentials that exist.
+    pub existing_credentials: Vec<Credential>,
+    /// The user.
+    pub user: Option<UserRecord>,
+    /// The template.
+    pub template: Option<Template>,
+    /// Those of the named templates that exist.
+    pub named_templates: Vec<TemplateId>,
+    /// The auth proxy config.
+    pub proxy_config: Option<ProxyConfig>,
+}
+
+/// A possible caller.
+#[derive(Debug, Clone)]
+pub struct CallerMatch {
+    /// The user with all credentials.
+    pub record: UserRecord,
+    /// Where it lives.
+    pub organization: Organization,
+    /// The credential that matched; `None` for contacts and service users.
+    pub credential: Option<Credential>,
+}
+
+/// A user that has a contact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContactHolder {
+    /// The user.
+    pub user: User,
+    /// Whether the contact was proved.
+    pub verified: bool,
+}
