@@ -118,6 +118,22 @@ id!(
     /// One message in the outbox.
     MessageId
 );
+id!(
+    /// One policy.
+    PolicyId
+);
+id!(
+    /// One user tag.
+    TagId
+);
+id!(
+    /// One session profile.
+    SessionProfileId
+);
+id!(
+    /// One MFA policy of a user.
+    MfaPolicyId
+);
 
 #[cfg(test)]
 mod tests {
