@@ -65,19 +65,11 @@ impl Engine {
             created_at: now,
             updated_at: now,
         })));
-        changes.push(Write::InsertUser(Box::new(User {
-            organization_id,
-            tenant_id: organization_id,
-            id: user_id,
-            name: "Root user".to_owned(),
-            email: None,
-            phone: None,
-            version: 0,
-            created_at: now,
-            updated_at: now,
-        })));
+        let owner = Owner { organization_id, tenant_id: organization_id, user_id };
+        let root = User::new(owner, "Root user".to_owned(), None, None, now);
+        changes.push(Write::InsertUser(Box::new(root)));
         changes.push(Write::InsertCredential(Box::new(Credential::of_key(
-            Owner { organization_id, tenant_id: organization_id, user_id },
+            owner,
             uuid_v7(entropy, now),
             CredentialType::ApiKeyP256,
             "Root API key".to_owned(),

@@ -270,6 +270,9 @@ impl Engine {
                 scheme: caller.stamp.scheme.to_owned(),
                 message,
             },
+            version: 0,
+            failure: None,
+            deliberation: None,
             created_at: now,
             updated_at: now,
         };

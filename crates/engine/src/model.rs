@@ -1,10 +1,16 @@
 //! What is stored. Rows are destructured fully wherever they are read, so that a new column breaks the build there.
 
+mod definitions;
+mod deliberation;
+
+pub use definitions::*;
+pub use deliberation::*;
+
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
 use vestibule_wire::{
     ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType,
-    ProxyConfigId, ProxySettings, TemplateId, TokenId, UserId, VoteId,
+    ProxyConfigId, ProxySettings, TagId, TemplateId, TokenId, UserId, VoteId,
 };
 
 /// Epoch milliseconds by the store's clock.
@@ -106,12 +112,41 @@ pub struct User {
     pub email: Option<String>,
     /// E.164 number.
     pub phone: Option<String>,
-    /// Rises with each change of its durable credentials; the guard of such changes.
+    /// Its tags.
+    pub tags: Vec<TagId>,
+    /// Its MFA policies, by their order.
+    pub mfa_policies: Vec<MfaPolicy>,
+    /// Rises with each change of the user or of its durable credentials; the guard of such changes.
     pub version: i64,
     /// When it was made.
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+}
+
+impl User {
+    /// One without tags and MFA policies.
+    pub fn new(
+        owner: Owner,
+        name: String,
+        email: Option<&Contact>,
+        phone: Option<&Contact>,
+        now: Millis,
+    ) -> Self {
+        Self {
+            organization_id: owner.organization_id,
+            tenant_id: owner.tenant_id,
+            id: owner.user_id,
+            name,
+            email: email.map(|contact| contact.given().to_owned()),
+            phone: phone.map(|contact| contact.normalised().to_owned()),
+            tags: Vec::new(),
+            mfa_policies: Vec::new(),
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// An API key, session key or passkey.
@@ -141,6 +176,10 @@ pub struct Credential {
     pub expires_at: Option<Millis>,
     /// Session profile of a session key.
     pub session_profile_id: Option<uuid::Uuid>,
+    /// When and how the user of a session key authenticated.
+    pub authentication: Option<Authentication>,
+    /// The identity that an OAuth provider is about.
+    pub oauth: Option<OauthIdentity>,
     /// When it was made, or last extended.
     pub created_at: Millis,
     /// When it last changed.
@@ -197,6 +236,8 @@ impl Credential {
             expiration_seconds: lifetime_s,
             expires_at: lifetime_s.map(|s| now + i64::from(s) * 1000),
             session_profile_id: None,
+            authentication: None,
+            oauth: None,
             created_at: now,
             updated_at: now,
         }
@@ -337,6 +378,12 @@ pub struct ActivityRecord {
     pub sealed: Option<Vec<u8>>,
     /// The first approval.
     pub submitter: Submitter,
+    /// Rises with each vote and with the outcome; the guard of both.
+    pub version: i64,
+    /// Why it came to nothing.
+    pub failure: Option<StoredFailure>,
+    /// Votes and what the policies said; absent where the submitter's approval was all it took.
+    pub deliberation: Option<Deliberation>,
     /// When it was submitted.
     pub created_at: Millis,
     /// When it last changed.

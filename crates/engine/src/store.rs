@@ -18,8 +18,8 @@ use vestibule_wire::view::ActivityStatus;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey, Template,
-    UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, Millis, Organization, OutboxMessage, ProxyConfig,
+    ServerKey, Template, UserRecord,
 };
 
 /// Why a change set was not applied.
@@ -143,6 +143,21 @@ pub trait Store: Send + Sync {
 
     /// All parents, newest first.
     async fn parents(&self) -> Result<Vec<Organization>, StoreError>;
+
+    /// All definitions of one kind of an organization, oldest first.
+    async fn definitions(
+        &self,
+        organization: OrganizationId,
+        kind: DefinitionKind,
+    ) -> Result<Vec<Definition>, StoreError>;
+
+    /// One definition of an organization.
+    async fn definition(
+        &self,
+        organization: OrganizationId,
+        kind: DefinitionKind,
+        id: uuid::Uuid,
+    ) -> Result<Option<Definition>, StoreError>;
 
     /// An auth proxy config by the id that clients send.
     async fn proxy_config(&self, id: ProxyConfigId) -> Result<Option<ProxyConfig>, StoreError>;

@@ -88,6 +88,9 @@ pub(crate) fn activity(
         result,
         sealed: _,
         submitter: vote,
+        version: _,
+        failure: _,
+        deliberation: _,
         created_at,
         updated_at,
     } = record;

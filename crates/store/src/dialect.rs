@@ -58,6 +58,16 @@ pub(crate) const HOLD_CLAIMS_OF_USER: Pair = held!(
      FROM contacts c WHERE c.organization_id = $1 AND c.user_id = $2 AND c.verified_at IS NOT NULL)"
 );
 
+/// The same for all users of an organization.
+pub(crate) const HOLD_CLAIMS: Pair = held!(
+    "SELECT claimed_at FROM contact_claims WHERE (tenant_id, contact_key) IN (SELECT c.tenant_id, c.contact_key \
+     FROM contacts c WHERE c.organization_id = $1 AND c.verified_at IS NOT NULL)"
+);
+
+/// The same for one contact.
+pub(crate) const HOLD_CLAIM: Pair =
+    held!("SELECT claimed_at FROM contact_claims WHERE tenant_id = $1 AND contact_key = $2");
+
 /// A page of activities: `$1` organization, `$2` cursor, `$3` JSON array of status codes or null, `$4` JSON array of
 /// types or null, `$5` limit.
 macro_rules! activities {

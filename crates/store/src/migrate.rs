@@ -20,6 +20,7 @@ pub struct Migration {
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, text: include_str!("migrations/0001_init.sql") },
     Migration { version: 2, text: include_str!("migrations/0002_server_keys.sql") },
+    Migration { version: 3, text: include_str!("migrations/0003_definitions.sql") },
 ];
 
 impl Migration {

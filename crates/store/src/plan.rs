@@ -1,18 +1,19 @@
 //! From the engine's writes to statements, the same for both stores. Rows are destructured fully, so that a new column
 //! breaks the build here.
 
+mod inserts;
 mod keys;
 
-use uuid::Uuid;
-use vestibule_engine::model::{
-    ActivityRecord, Credential, Millis, Organization, Otp, OutboxMessage, ProxyConfig, Submitter, Template,
-    Token, User,
-};
-use vestibule_engine::store::{ChangeSet, TakeSend, Write, channel_code, flavour_code};
+use vestibule_engine::model::Millis;
+use vestibule_engine::store::{ChangeSet, Write};
 
-use crate::rows::{credential_code, status_code};
+use crate::rows::credential_code;
 use crate::statements::Statement;
 use crate::value::Value;
+use inserts::{
+    credential_params, enqueue, insert_activity, insert_organization, insert_otp, insert_proxy_config,
+    insert_template, insert_token, insert_user, put_definition, take_send, update_activity, update_user,
+};
 
 pub use keys::walk;
 
@@ -66,6 +67,7 @@ fn json<'a, T: serde::Serialize>(value: &T) -> Value<'a> {
 pub fn name(write: &Write) -> &'static str {
     match write {
         Write::InsertActivity(_) => "InsertActivity",
+        Write::UpdateActivity(_) => "UpdateActivity",
         Write::RequireCredential { .. } => "RequireCredential",
         Write::RememberRefusedGuess { .. } => "RememberRefusedGuess",
         Write::TakeSend(_) => "TakeSend",
@@ -93,8 +95,13 @@ pub fn name(write: &Write) -> &'static str {
         Write::DeleteCredential { .. } => "DeleteCredential",
         Write::HoldUser { .. } => "HoldUser",
         Write::TouchUser { .. } => "TouchUser",
+        Write::UpdateUser(_) => "UpdateUser",
+        Write::RemoveContact { .. } => "RemoveContact",
         Write::DeleteUser { .. } => "DeleteUser",
-        Write::SetFeatures { .. } => "SetFeatures",
+        Write::UpdateOrganization(_) => "UpdateOrganization",
+        Write::DeleteOrganization { .. } => "DeleteOrganization",
+        Write::PutDefinition(_) => "PutDefinition",
+        Write::DeleteDefinition { .. } => "DeleteDefinition",
         Write::SetSuspended { .. } => "SetSuspended",
         Write::InsertProxyConfig(_) => "InsertProxyConfig",
         Write::UpdateProxyConfig(_) => "UpdateProxyConfig",
@@ -111,7 +118,10 @@ pub fn name(write: &Write) -> &'static str {
 /// contacts of users, credentials, outbox. With one order for all, two change sets wait for each other in one direction only.
 fn lock_rank(write: &Write) -> u8 {
     match write {
-        Write::InsertActivity(_) | Write::RememberRefusedGuess { .. } | Write::RequireCredential { .. } => 0,
+        Write::InsertActivity(_)
+        | Write::UpdateActivity(_)
+        | Write::RememberRefusedGuess { .. }
+        | Write::RequireCredential { .. } => 0,
         Write::TakeSend(_)
         | Write::CountFailure { .. }
         | Write::ClearFailures { .. }
@@ -123,7 +133,10 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::RetireOtp { .. } => 3,
         Write::InsertToken(_) | Write::UseTokenForSignup { .. } => 4,
         Write::InsertOrganization(_)
-        | Write::SetFeatures { .. }
+        | Write::UpdateOrganization(_)
+        | Write::DeleteOrganization { .. }
+        | Write::PutDefinition(_)
+        | Write::DeleteDefinition { .. }
         | Write::SetSuspended { .. }
         | Write::InsertProxyConfig(_)
         | Write::UpdateProxyConfig(_)
@@ -133,8 +146,12 @@ fn lock_rank(write: &Write) -> u8 {
         Write::InsertUser(_)
         | Write::HoldUser { .. }
         | Write::TouchUser { .. }
+        | Write::UpdateUser(_)
         | Write::DeleteUser { .. } => 6,
-        Write::InsertContact { .. } | Write::ClaimContact { .. } | Write::VerifyContact { .. } => 7,
+        Write::InsertContact { .. }
+        | Write::RemoveContact { .. }
+        | Write::ClaimContact { .. }
+        | Write::VerifyContact { .. } => 7,
         Write::InsertCredential(_)
         | Write::PutSessionKey(_)
         | Write::DeleteCredentialsOfType { .. }
@@ -159,6 +176,7 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
     use Statement as S;
     vec![match write {
         Write::InsertActivity(activity) => insert_activity(activity),
+        Write::UpdateActivity(activity) => update_activity(activity),
         Write::RequireCredential { tenant, organization, lookup } => Step {
             statement: S::LiveCredential,
             params: Vec::from(params![tenant.as_bytes(), lookup, organization.as_bytes(), now]),
@@ -242,6 +260,16 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
         Write::TouchUser { organization, user, version } => {
             one(S::TouchUser, params![now, organization.as_bytes(), user.as_bytes(), *version])
         }
+        Write::UpdateUser(user) => update_user(user, now),
+        Write::RemoveContact { tenant, contact, organization, user } => {
+            let key = || params![tenant.as_bytes(), &contact.0, organization.as_bytes(), user.as_bytes()];
+            let held = params![tenant.as_bytes(), &contact.0];
+            return vec![
+                Step { expect: Expect::Holds, ..any(S::HoldClaim, held) },
+                any(S::ReleaseClaim, key()),
+                one(S::DeleteContact, key()),
+            ];
+        }
         Write::DeleteUser { organization, user } => {
             let key = || params![organization.as_bytes(), user.as_bytes()];
             return vec![
@@ -252,8 +280,32 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
                 any(S::DeleteContactsOfUser, key()),
             ];
         }
-        Write::SetFeatures { organization, features, version } => {
-            one(S::SetFeatures, params![json(features), now, organization.as_bytes(), *version])
+        Write::UpdateOrganization(organization) => one(
+            S::UpdateOrganization,
+            params![
+                &organization.name,
+                json(&organization.features),
+                json(&organization.quorum),
+                now,
+                organization.id.as_bytes(),
+                organization.version,
+            ],
+        ),
+        Write::DeleteOrganization { organization, version } => {
+            let key = || params![organization.as_bytes()];
+            return vec![
+                one(S::DeleteOrganization, params![organization.as_bytes(), *version]),
+                any(S::DeleteDefinitions, key()),
+                any(S::DeleteUsers, key()),
+                any(S::DeleteCredentials, key()),
+                Step { expect: Expect::Holds, ..any(S::HoldClaims, key()) },
+                any(S::ReleaseClaims, key()),
+                any(S::DeleteContacts, key()),
+            ];
+        }
+        Write::PutDefinition(definition) => put_definition(definition),
+        Write::DeleteDefinition { organization, kind, id } => {
+            one(S::DeleteDefinition, params![organization.as_bytes(), kind.code(), id.as_bytes()])
         }
         Write::SetSuspended { organization, suspended_at } => {
             one(S::SetSuspended, params![*suspended_at, now, organization.as_bytes()])
@@ -274,278 +326,4 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
         Write::ServerKey(write) => keys::step(write, now),
         Write::Reseal(reseal) => keys::reseal(reseal),
     }]
-}
-
-fn insert_activity(activity: &ActivityRecord) -> Step<'_> {
-    let ActivityRecord {
-        organization_id,
-        tenant_id,
-        id,
-        fingerprint,
-        activity_type,
-        status,
-        timestamp_ms,
-        intent,
-        result,
-        sealed,
-        submitter,
-        created_at,
-        updated_at,
-    } = activity;
-    let Submitter { organization_id: home, user_id, vote_id, public_key, signature, scheme, message } =
-        submitter;
-    one(
-        Statement::InsertActivity,
-        params![
-            organization_id.as_bytes(),
-            tenant_id.as_bytes(),
-            id.as_bytes(),
-            fingerprint,
-            activity_type,
-            status_code(*status),
-            *timestamp_ms,
-            home.as_bytes(),
-            user_id.as_bytes(),
-            vote_id.as_bytes(),
-            public_key,
-            signature,
-            scheme,
-            *created_at,
-            *updated_at,
-            intent,
-            result,
-            sealed.as_ref(),
-            message,
-        ],
-    )
-}
-
-fn take_send(take: &TakeSend, now: Millis) -> Step<'_> {
-    use Statement as S;
-    let TakeSend { tenant, contact, otp, lifetime_ms, slot, replaces, reserved, window_ms, seen_failures } =
-        take;
-    let statement = match (reserved, slot) {
-        (false, 0) => S::TakeSend1,
-        (false, 1) => S::TakeSend2,
-        (false, _) => S::TakeSend3,
-        (true, 0) => S::TakeReserve1,
-        (true, 1) => S::TakeReserve2,
-        (true, _) => S::TakeReserve3,
-    };
-    one(
-        statement,
-        params![
-            tenant.as_bytes(),
-            &contact.0,
-            now,
-            otp.as_bytes(),
-            now.saturating_add(*lifetime_ms),
-            now.saturating_sub(*window_ms),
-            *seen_failures,
-            replaces.as_ref().map(|otp| otp.as_bytes()),
-        ],
-    )
-}
-
-fn insert_otp(otp: &Otp) -> Step<'_> {
-    let Otp {
-        organization_id,
-        tenant_id,
-        id,
-        flavour,
-        otp_type,
-        contact,
-        contact_key,
-        identifier_key,
-        code_key_id,
-        code_hash,
-        user_id,
-        target_key,
-        attempts_left,
-        expires_at,
-        consumed_at,
-        created_at,
-    } = otp;
-    one(
-        Statement::InsertOtp,
-        params![
-            organization_id.as_bytes(),
-            tenant_id.as_bytes(),
-            id.as_bytes(),
-            flavour_code(*flavour),
-            channel_code(*otp_type),
-            contact,
-            &contact_key.0,
-            identifier_key.as_ref().map(|key| &key.0),
-            code_key_id,
-            code_hash,
-            user_id.as_ref().map(|id| id.as_bytes()),
-            target_key.as_ref(),
-            *attempts_left,
-            *expires_at,
-            *consumed_at,
-            *created_at,
-        ],
-    )
-}
-
-fn enqueue(message: &OutboxMessage) -> Step<'_> {
-    let OutboxMessage {
-        id,
-        organization_id,
-        tenant_id,
-        otp_id,
-        channel,
-        payload,
-        attempts,
-        due_at,
-        expires_at,
-        created_at,
-    } = message;
-    one(
-        Statement::Enqueue,
-        params![
-            id.as_bytes(),
-            organization_id.as_bytes(),
-            tenant_id.as_bytes(),
-            otp_id.as_bytes(),
-            channel_code(*channel),
-            payload,
-            *attempts,
-            *due_at,
-            *expires_at,
-            *created_at,
-        ],
-    )
-}
-
-fn insert_token(token: &Token) -> Step<'_> {
-    let Token {
-        tenant_id,
-        id,
-        organization_id,
-        hash,
-        legacy,
-        otp_type,
-        contact,
-        contact_key,
-        public_key,
-        expires_at,
-        signed_up_at,
-    } = token;
-    one(
-        Statement::InsertToken,
-        params![
-            tenant_id.as_bytes(),
-            id.as_bytes(),
-            organization_id.as_bytes(),
-            hash,
-            i64::from(*legacy),
-            channel_code(*otp_type),
-            contact,
-            &contact_key.0,
-            public_key.as_ref(),
-            *expires_at,
-            *signed_up_at,
-        ],
-    )
-}
-
-fn insert_organization(organization: &Organization) -> Step<'_> {
-    let Organization { id, parent_id, name, features, quorum, suspended_at, version, created_at, updated_at } =
-        organization;
-    one(
-        Statement::InsertOrganization,
-        params![
-            id.as_bytes(),
-            parent_id.as_ref().map(|id| id.as_bytes()),
-            name,
-            json(features),
-            json(quorum),
-            *suspended_at,
-            *version,
-            *created_at,
-            *updated_at,
-            parent_id.as_ref().unwrap_or(id).as_bytes(),
-        ],
-    )
-}
-
-fn insert_user(user: &User) -> Step<'_> {
-    let User { organization_id, tenant_id, id, name, email, phone, version, created_at, updated_at } = user;
-    one(
-        Statement::InsertUser,
-        params![
-            organization_id.as_bytes(),
-            tenant_id.as_bytes(),
-            id.as_bytes(),
-            name,
-            email.as_ref(),
-            phone.as_ref(),
-            *version,
-            *created_at,
-            *updated_at,
-        ],
-    )
-}
-
-fn credential_params(credential: &Credential) -> [Value<'_>; 14] {
-    let Credential {
-        organization_id,
-        tenant_id,
-        user_id,
-        id,
-        kind,
-        name,
-        lookup,
-        public_key,
-        passkey,
-        expiration_seconds,
-        expires_at,
-        session_profile_id,
-        created_at,
-        updated_at,
-    } = credential;
-    params![
-        organization_id.as_bytes(),
-        tenant_id.as_bytes(),
-        user_id.as_bytes(),
-        id.as_bytes(),
-        credential_code(*kind),
-        name,
-        lookup,
-        public_key,
-        passkey.as_ref().map(json),
-        *expiration_seconds,
-        *expires_at,
-        session_profile_id.as_ref().map(Uuid::as_bytes),
-        *created_at,
-        *updated_at,
-    ]
-}
-
-fn insert_proxy_config(config: &ProxyConfig) -> Step<'_> {
-    let ProxyConfig { id, organization_id, user_id, sealed_key, settings, version, created_at, updated_at } =
-        config;
-    one(
-        Statement::InsertProxyConfig,
-        params![
-            organization_id.as_bytes(),
-            id.as_bytes(),
-            user_id.as_bytes(),
-            sealed_key,
-            json(settings),
-            *version,
-            *created_at,
-            *updated_at,
-        ],
-    )
-}
-
-fn insert_template(template: &Template) -> Step<'_> {
-    let Template { organization_id, id, name, subject, html, text, created_at } = template;
-    one(
-        Statement::InsertTemplate,
-        params![organization_id.as_bytes(), id.as_bytes(), name, subject, html, text.as_ref(), *created_at,],
-    )
 }

@@ -3,7 +3,7 @@
 //! No query needs the result of another one, so that a store across a network sends all of them at once; a store that
 //! asks one by one leaves out those whose answers can no longer matter.
 
-use vestibule_engine::model::{Millis, UserRecord};
+use vestibule_engine::model::{DefinitionKind, Millis, UserRecord};
 use vestibule_engine::store::{
     CallerKey, CallerMatch, ContactHolder, Facts, IntentKeys, ReadKeys, TemplateKey,
 };
@@ -40,6 +40,10 @@ pub(crate) enum Part {
     Template,
     NamedTemplate,
     ProxyConfig,
+    Users,
+    Definitions,
+    SessionProfile,
+    Voted,
 }
 
 /// One query of a reading.
@@ -80,6 +84,10 @@ pub(crate) fn asks<'k>(keys: &'k ReadKeys) -> Vec<Ask<'k>> {
         template,
         named_templates,
         proxy_config,
+        users,
+        definitions,
+        session_profile,
+        voted,
     } = intent;
     if let Some(fingerprint) = fingerprint {
         let key = params![target, fingerprint];
@@ -125,6 +133,19 @@ pub(crate) fn asks<'k>(keys: &'k ReadKeys) -> Vec<Ask<'k>> {
     }
     if *proxy_config {
         ask(Part::ProxyConfig, S::ProxyConfigOf, &params![target]);
+    }
+    if *users {
+        ask(Part::Users, S::Users, &params![target]);
+    }
+    for kind in definitions {
+        ask(Part::Definitions, S::Definitions, &params![target, kind.code()]);
+    }
+    if let Some(id) = session_profile {
+        let kind = DefinitionKind::SessionProfile.code();
+        ask(Part::SessionProfile, S::TenantDefinition, &params![target, kind, id.as_bytes()]);
+    }
+    if let Some(fingerprint) = voted {
+        ask(Part::Voted, S::ActivityByFingerprint, &params![target, fingerprint]);
     }
     asks
 }
@@ -185,6 +206,10 @@ impl<'k> Reading<'k> {
             Part::Template => facts.template = Some(rows::template(c)?),
             Part::NamedTemplate => facts.named_templates.push(rows::template(c)?.id),
             Part::ProxyConfig => facts.proxy_config = Some(rows::proxy_config(c)?),
+            Part::Users => rows::collect_user(&mut facts.users, c)?,
+            Part::Definitions => facts.definitions.push(rows::definition(c)?),
+            Part::SessionProfile => facts.session_profile = Some(rows::definition(c)?),
+            Part::Voted => facts.voted = Some(rows::activity(c)?),
         }
         Ok(())
     }
@@ -195,6 +220,7 @@ impl<'k> Reading<'k> {
         let target = keys.organization;
         facts.submitter = the_user(submitters);
         facts.user = the_user(users);
+        facts.users.iter_mut().for_each(rows::sort_credentials);
         facts
             .verified_contact
             .sort_by_key(|h| (h.user.organization_id != target, h.user.organization_id, h.user.id));

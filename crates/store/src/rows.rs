@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Organization,
-    Otp, OutboxMessage, ProxyConfig, ServerKey, Slot, Submitter, Template, Token, User, UserRecord,
+    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, IdentifierKey,
+    IdentifierLimits, Organization, Otp, OutboxMessage, ProxyConfig, ServerKey, Slot, Submitter, Template,
+    Token, User, UserRecord,
 };
 use vestibule_engine::store::{SealedRow, SealedValue, channel_from_code, flavour_from_code};
 use vestibule_wire::view::{ActivityStatus, CredentialType};
@@ -118,6 +119,14 @@ impl<'r> Columns<'r> {
         serde_json::from_str(text).map_err(|_| self.problem("not the JSON it should be"))
     }
 
+    fn opt_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RowError> {
+        if self.at_null()? {
+            self.skip(1);
+            return Ok(None);
+        }
+        self.json().map(Some)
+    }
+
     fn code<T>(&mut self, read: impl FnOnce(i64) -> Option<T>) -> Result<T, RowError> {
         let code = self.int()?;
         read(code).ok_or_else(|| self.problem("unknown code"))
@@ -185,7 +194,7 @@ const CREDENTIAL_TYPES: [CredentialType; 6] = [
 pub const ORGANIZATION_COLUMNS: usize = 9;
 
 /// Number of columns of a user.
-pub const USER_COLUMNS: usize = 9;
+pub const USER_COLUMNS: usize = 11;
 
 /// An organization.
 pub fn organization(c: &mut Columns<'_>) -> Result<Organization, RowError> {
@@ -211,6 +220,8 @@ pub fn user(c: &mut Columns<'_>) -> Result<User, RowError> {
         name: c.text()?,
         email: c.opt_text()?,
         phone: c.opt_text()?,
+        tags: c.json()?,
+        mfa_policies: c.json()?,
         version: c.int()?,
         created_at: c.int()?,
         updated_at: c.int()?,
@@ -228,18 +239,15 @@ pub fn credential(c: &mut Columns<'_>) -> Result<Credential, RowError> {
         name: c.text()?,
         lookup: c.bytes()?.to_vec(),
         public_key: c.bytes()?.to_vec(),
-        passkey: if c.at_null()? {
-            c.skip(1);
-            None
-        } else {
-            Some(c.json()?)
-        },
+        passkey: c.opt_json()?,
         expiration_seconds: match c.opt_int()? {
             None => None,
             Some(seconds) => Some(u32::try_from(seconds).map_err(|_| c.problem("out of range"))?),
         },
         expires_at: c.opt_int()?,
         session_profile_id: c.opt_uuid()?,
+        authentication: c.opt_json()?,
+        oauth: c.opt_json()?,
         created_at: c.int()?,
         updated_at: c.int()?,
     })
@@ -329,6 +337,7 @@ pub fn activity(c: &mut Columns<'_>) -> Result<ActivityRecord, RowError> {
     let (created_at, updated_at) = (c.int()?, c.int()?);
     let (intent, result, sealed) = (c.text()?, c.text()?, c.opt_bytes()?.map(<[u8]>::to_vec));
     submitter.message = c.text()?;
+    let (version, failure, deliberation) = (c.int()?, c.opt_json()?, c.opt_json()?);
     Ok(ActivityRecord {
         organization_id,
         tenant_id,
@@ -341,6 +350,9 @@ pub fn activity(c: &mut Columns<'_>) -> Result<ActivityRecord, RowError> {
         result,
         sealed,
         submitter,
+        version,
+        failure,
+        deliberation,
         created_at,
         updated_at,
     })
@@ -404,6 +416,19 @@ pub fn proxy_config(c: &mut Columns<'_>) -> Result<ProxyConfig, RowError> {
         sealed_key: c.bytes()?.to_vec(),
         settings: c.json()?,
         version: c.int()?,
+        created_at: c.int()?,
+        updated_at: c.int()?,
+    })
+}
+
+/// A definition.
+pub fn definition(c: &mut Columns<'_>) -> Result<Definition, RowError> {
+    Ok(Definition {
+        organization_id: OrganizationId(c.uuid()?),
+        kind: c.code(DefinitionKind::from_code)?,
+        id: c.uuid()?,
+        name: c.text()?,
+        body: c.text()?,
         created_at: c.int()?,
         updated_at: c.int()?,
     })

@@ -6,6 +6,7 @@ mod contract;
 use std::sync::Arc;
 
 use contract::fixtures::{ManualClock, Subject};
+use vestibule_engine::model::Organization;
 use vestibule_store::{PostgresOptions, PostgresStore};
 
 async fn fresh() -> Subject {
@@ -132,8 +133,8 @@ async fn an_activity_takes_two_round_trips_and_two_more_after_a_conflict() {
     // Once, so that everything is prepared; in a transaction that comes to nothing.
     store.read(&keys).await.unwrap();
     let mut failing = set();
-    failing.push(Write::SetFeatures { organization: parent.id, features: Vec::new(), version: 99 });
-    assert!(matches!(store.commit(failing).await, Err(CommitError::Conflict("SetFeatures"))));
+    failing.push(Write::UpdateOrganization(Box::new(Organization { version: 99, ..parent.clone() })));
+    assert!(matches!(store.commit(failing).await, Err(CommitError::Conflict("UpdateOrganization"))));
 
     let counted = || (flights.load(std::sync::atomic::Ordering::SeqCst), store.round_trips());
     let before = counted();

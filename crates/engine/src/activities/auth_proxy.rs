@@ -29,19 +29,11 @@ pub(super) fn enable(cx: &Context<'_>) -> Result<Effect, Refusal> {
     let mut changes = ChangeSet::new();
     let feature = Feature { name: FeatureName::AuthProxy, value: id.to_string() };
     changes.push(write(cx, with(&target.features, &feature)));
-    changes.push(Write::InsertUser(Box::new(User {
-        organization_id: target.id,
-        tenant_id: target.id,
-        id: user_id,
-        name: "Auth Proxy".to_owned(),
-        email: None,
-        phone: None,
-        version: 0,
-        created_at: now,
-        updated_at: now,
-    })));
+    let owner = Owner { organization_id: target.id, tenant_id: target.id, user_id };
+    let service_user = User::new(owner, "Auth Proxy".to_owned(), None, None, now);
+    changes.push(Write::InsertUser(Box::new(service_user)));
     changes.push(Write::InsertCredential(Box::new(Credential::of_key(
-        Owner { organization_id: target.id, tenant_id: target.id, user_id },
+        owner,
         cx.id(),
         CredentialType::ApiKeyP256,
         "Auth Proxy".to_owned(),

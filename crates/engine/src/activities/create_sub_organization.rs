@@ -150,24 +150,15 @@ fn add_user(
     if user.authenticators.len() > limits::AUTHENTICATORS {
         return Err(Refusal::TooManyAuthenticators(id));
     }
-    changes.push(Write::InsertUser(Box::new(User {
-        organization_id: organization,
-        tenant_id: tenant,
-        id,
-        name: user.name.clone(),
-        email: user.email.as_ref().map(|c| c.given().to_owned()),
-        phone: user.phone.as_ref().map(|c| c.normalised().to_owned()),
-        version: 0,
-        created_at: now,
-        updated_at: now,
-    })));
+    let owner = Owner { organization_id: organization, tenant_id: tenant, user_id: id };
+    let row = User::new(owner, user.name.clone(), user.email.as_ref(), user.phone.as_ref(), now);
+    changes.push(Write::InsertUser(Box::new(row)));
     for contact in user.email.iter().chain(&user.phone).map(ContactKey::of) {
         changes.push(Write::InsertContact { tenant, contact, organization, user: id, verified_at: None });
         if verified == Some(contact) {
             changes.push(Write::VerifyContact { tenant, contact, organization, user: id });
         }
     }
-    let owner = Owner { organization_id: organization, tenant_id: tenant, user_id: id };
     let mut credentials: Vec<Credential> = Vec::new();
     for key in &user.api_keys {
         credentials.push(new_credential(cx, owner, key)?);

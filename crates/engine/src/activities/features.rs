@@ -4,6 +4,7 @@ use serde_json::Value;
 use vestibule_wire::{Feature, FeatureName, Refusal, RemoveOrganizationFeature, SetOrganizationFeature};
 
 use super::{Context, Effect, result};
+use crate::model::Organization;
 use crate::store::{ChangeSet, Write};
 
 pub(super) fn set(cx: &Context<'_>, intent: &SetOrganizationFeature) -> Result<Effect, Refusal> {
@@ -32,7 +33,7 @@ pub(super) fn without(features: &[Feature], name: FeatureName) -> Vec<Feature> {
 /// The write that replaces the target's features.
 pub(super) fn write(cx: &Context<'_>, features: Vec<Feature>) -> Write {
     let target = &cx.caller.target;
-    Write::SetFeatures { organization: target.id, features, version: target.version }
+    Write::UpdateOrganization(Box::new(Organization { features, ..target.clone() }))
 }
 
 fn replace(cx: &Context<'_>, features: Vec<Feature>) -> Result<Effect, Refusal> {

@@ -1,10 +1,10 @@
 //! What a decision writes: an ordered list of guarded writes.
 
-use vestibule_wire::{Feature, OrganizationId, OtpId, TemplateId, TokenId, UserId};
+use vestibule_wire::{OrganizationId, OtpId, TemplateId, TokenId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Credential, IdentifierKey, Millis, Organization, Otp, OutboxMessage,
-    ProxyConfig, Template, Token, User,
+    ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, IdentifierKey, Millis, Organization,
+    Otp, OutboxMessage, ProxyConfig, Template, Token, User,
 };
 
 use super::{KeyWrite, Reseal};
@@ -33,6 +33,9 @@ impl ChangeSet {
 pub enum Write {
     /// Guard: no activity of the tenant has this fingerprint.
     InsertActivity(Box<ActivityRecord>),
+    /// Replaces status, result, sealed part, failure and deliberation, and raises the version. Guard: it is still
+    /// `record.version`.
+    UpdateActivity(Box<ActivityRecord>),
     /// Changes nothing. Guard: this credential still exists and lives, so that nothing is done in the name of one that
     /// was revoked since the read.
     RequireCredential {
@@ -229,6 +232,19 @@ pub enum Write {
         /// As read.
         version: i64,
     },
+    /// Replaces name, contacts' spellings, tags and MFA policies, and raises the version. Guard: it is still `user.version`.
+    UpdateUser(Box<User>),
+    /// Removes a contact of a user, and its claim where no other user has proved it. Guard: the user has it.
+    RemoveContact {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// The contact.
+        contact: ContactKey,
+        /// Where the user lives.
+        organization: OrganizationId,
+        /// The user.
+        user: UserId,
+    },
     /// Removes a user with its contacts and credentials, and the claims of contacts that no other user has proved. Guard:
     /// it exists.
     DeleteUser {
@@ -237,14 +253,28 @@ pub enum Write {
         /// The user.
         user: UserId,
     },
-    /// Replaces the features. Guard: the organization's version is still the one that was read.
-    SetFeatures {
-        /// The organization.
+    /// Replaces name, features and quorum, and raises the version. Guard: it is still `organization.version`. Before
+    /// changes that were judged on all users or definitions of the organization, too.
+    UpdateOrganization(Box<Organization>),
+    /// Removes a sub-organization with its users, their contacts and credentials, its definitions, and the claims of
+    /// contacts that no other organization's user has proved. Its activities stay. Guard: its version is still the one
+    /// that was read.
+    DeleteOrganization {
+        /// The sub-organization.
         organization: OrganizationId,
-        /// All of them.
-        features: Vec<Feature>,
         /// As read.
         version: i64,
+    },
+    /// Adds or replaces a definition; no guard: [`Write::UpdateOrganization`] stands before it.
+    PutDefinition(Box<Definition>),
+    /// Removes a definition. Guard: it exists.
+    DeleteDefinition {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which kind.
+        kind: DefinitionKind,
+        /// Which.
+        id: uuid::Uuid,
     },
     /// Suspends or resumes a parent. Guard: it exists and is a parent.
     SetSuspended {

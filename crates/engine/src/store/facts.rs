@@ -1,10 +1,10 @@
 //! What a decision reads: the keys that find it, and the facts that are found.
 
-use vestibule_wire::{OrganizationId, OtpId, TemplateId, TokenId, UserId};
+use vestibule_wire::{OrganizationId, OtpId, SessionProfileId, TemplateId, TokenId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, ContactLimits, Credential, IdentifierKey, IdentifierLimits, Millis,
-    Organization, Otp, ProxyConfig, Template, Token, User, UserRecord,
+    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, IdentifierKey,
+    IdentifierLimits, Millis, Organization, Otp, ProxyConfig, Template, Token, User, UserRecord,
 };
 
 /// How a store names the caller it shall find.
@@ -56,6 +56,14 @@ pub struct IntentKeys {
     pub named_templates: Vec<TemplateId>,
     /// The target's auth proxy config.
     pub proxy_config: bool,
+    /// All users of the target.
+    pub users: bool,
+    /// All definitions of the target of these kinds.
+    pub definitions: Vec<DefinitionKind>,
+    /// A session profile of the tenant.
+    pub session_profile: Option<SessionProfileId>,
+    /// An activity of the tenant by its fingerprint: the one that is voted on.
+    pub voted: Option<[u8; 32]>,
 }
 
 /// Which stored template.
@@ -109,6 +117,14 @@ pub struct Facts {
     pub named_templates: Vec<TemplateId>,
     /// The auth proxy config.
     pub proxy_config: Option<ProxyConfig>,
+    /// All users of the target, newest first.
+    pub users: Vec<UserRecord>,
+    /// The definitions asked for, oldest first.
+    pub definitions: Vec<Definition>,
+    /// The session profile.
+    pub session_profile: Option<Definition>,
+    /// The activity that is voted on.
+    pub voted: Option<ActivityRecord>,
 }
 
 /// A possible caller.

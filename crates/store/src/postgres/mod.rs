@@ -19,7 +19,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey, Template, UserRecord,
+    ActivityRecord, Definition, DefinitionKind, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey,
+    Template, UserRecord,
 };
 use vestibule_engine::store::{
     ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
@@ -305,6 +306,25 @@ impl Store for PostgresStore {
 
     async fn parents(&self) -> Result<Vec<Organization>, StoreError> {
         self.many(S::Parents, &[], rows::organization).await
+    }
+
+    async fn definitions(
+        &self,
+        organization: OrganizationId,
+        kind: DefinitionKind,
+    ) -> Result<Vec<Definition>, StoreError> {
+        let params = params![organization.as_bytes(), kind.code()];
+        self.many(S::Definitions, &params, rows::definition).await
+    }
+
+    async fn definition(
+        &self,
+        organization: OrganizationId,
+        kind: DefinitionKind,
+        id: uuid::Uuid,
+    ) -> Result<Option<Definition>, StoreError> {
+        let params = params![organization.as_bytes(), kind.code(), id.as_bytes()];
+        self.one(S::Definition, &params, rows::definition).await
     }
 
     async fn proxy_config(&self, id: ProxyConfigId) -> Result<Option<ProxyConfig>, StoreError> {

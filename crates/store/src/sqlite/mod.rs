@@ -24,7 +24,8 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey, Template, UserRecord,
+    ActivityRecord, Definition, DefinitionKind, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey,
+    Template, UserRecord,
 };
 use vestibule_engine::store::{
     ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
@@ -173,6 +174,25 @@ impl Store for SqliteStore {
 
     async fn parents(&self) -> Result<Vec<Organization>, StoreError> {
         self.readers.with(|conn| many(conn, S::Parents, &[], rows::organization))
+    }
+
+    async fn definitions(
+        &self,
+        organization: OrganizationId,
+        kind: DefinitionKind,
+    ) -> Result<Vec<Definition>, StoreError> {
+        let params = params![organization.as_bytes(), kind.code()];
+        self.readers.with(|conn| many(conn, S::Definitions, &params, rows::definition))
+    }
+
+    async fn definition(
+        &self,
+        organization: OrganizationId,
+        kind: DefinitionKind,
+        id: uuid::Uuid,
+    ) -> Result<Option<Definition>, StoreError> {
+        let params = params![organization.as_bytes(), kind.code(), id.as_bytes()];
+        self.readers.with(|conn| one(conn, S::Definition, &params, rows::definition))
     }
 
     async fn proxy_config(&self, id: ProxyConfigId) -> Result<Option<ProxyConfig>, StoreError> {

@@ -14,14 +14,15 @@ macro_rules! organization {
 
 macro_rules! user {
     ($t:literal) => {
-        prefixed!($t: "organization_id" "tenant_id" "id" "name" "email" "phone" "version" "created_at" "updated_at")
+        prefixed!($t: "organization_id" "tenant_id" "id" "name" "email" "phone" "tags" "mfa_policies" "version"
+            "created_at" "updated_at")
     };
 }
 
 macro_rules! credential {
     ($t:literal) => {
         prefixed!($t: "organization_id" "tenant_id" "user_id" "id" "kind" "name" "lookup" "public_key" "passkey"
-            "expiration_seconds" "expires_at" "session_profile_id" "created_at" "updated_at")
+            "expiration_seconds" "expires_at" "session_profile_id" "authentication" "oauth" "created_at" "updated_at")
     };
 }
 
@@ -43,7 +44,7 @@ macro_rules! activity {
     ($t:literal) => {
         prefixed!($t: "organization_id" "tenant_id" "id" "fingerprint" "activity_type" "status" "timestamp_ms"
             "submitter_organization_id" "submitter_user_id" "vote_id" "public_key" "signature" "scheme"
-            "created_at" "updated_at" "intent" "result" "sealed" "message")
+            "created_at" "updated_at" "intent" "result" "sealed" "message" "version" "failure" "deliberation")
     };
 }
 
@@ -70,6 +71,12 @@ macro_rules! template {
 macro_rules! proxy_config {
     ($t:literal) => {
         prefixed!($t: "organization_id" "id" "user_id" "sealed_key" "settings" "version" "created_at" "updated_at")
+    };
+}
+
+macro_rules! definition {
+    ($t:literal) => {
+        prefixed!($t: "organization_id" "kind" "id" "name" "body" "created_at" "updated_at")
     };
 }
 

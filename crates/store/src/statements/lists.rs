@@ -121,4 +121,17 @@ pub(super) const TEMPLATE: &str =
 pub(super) const TEMPLATES: &str =
     concat!("SELECT ", template!(""), " FROM templates WHERE organization_id = $1 ORDER BY id DESC");
 
+/// Ids rise with time.
+pub(super) const DEFINITIONS: &str = concat!(
+    "SELECT ",
+    definition!(""),
+    " FROM definitions WHERE organization_id = $1 AND kind = $2 ORDER BY id"
+);
+
+pub(super) const DEFINITION: &str = concat!(
+    "SELECT ",
+    definition!(""),
+    " FROM definitions WHERE organization_id = $1 AND kind = $2 AND id = $3"
+);
+
 pub(super) const META: &str = "SELECT value FROM meta WHERE key = $1";

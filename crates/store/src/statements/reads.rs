@@ -196,3 +196,12 @@ pub(super) const LATEST_TEMPLATE: &str = concat!(
 
 pub(super) const PROXY_CONFIG_OF: &str =
     concat!("SELECT ", proxy_config!(""), " FROM proxy_configs WHERE organization_id = $1");
+
+/// A definition of the tenant: `$2` its kind, `$3` its id.
+pub(super) const TENANT_DEFINITION: &str = concat!(
+    "SELECT ",
+    definition!(""),
+    " FROM definitions WHERE organization_id = ",
+    tenant!(),
+    " AND kind = $2 AND id = $3"
+);

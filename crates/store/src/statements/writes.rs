@@ -4,8 +4,12 @@ pub(super) const INSERT_ACTIVITY: &str = concat!(
     "INSERT INTO activities (",
     activity!(""),
     ") VALUES",
-    " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING"
+    " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+    " ON CONFLICT DO NOTHING"
 );
+
+pub(super) const UPDATE_ACTIVITY: &str = "UPDATE activities SET status = $1, result = $2, sealed = $3, failure = $4, \
+    deliberation = $5, updated_at = $6, version = version + 1 WHERE organization_id = $7 AND id = $8 AND version = $9";
 
 pub(super) const LIVE_CREDENTIAL: &str = "SELECT id FROM credentials WHERE tenant_id = $1 AND lookup = $2 \
     AND organization_id = $3 AND (expires_at IS NULL OR expires_at > $4)";
@@ -160,7 +164,10 @@ pub(super) const INSERT_ORGANIZATION: &str = concat!(
 );
 
 pub(super) const INSERT_USER: &str =
-    concat!("INSERT INTO users (", user!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    concat!("INSERT INTO users (", user!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+
+pub(super) const UPDATE_USER: &str = "UPDATE users SET name = $1, email = $2, phone = $3, tags = $4, \
+    mfa_policies = $5, version = version + 1, updated_at = $6 WHERE organization_id = $7 AND id = $8 AND version = $9";
 
 pub(super) const INSERT_CONTACT: &str = "INSERT INTO contacts \
     (organization_id, user_id, contact_key, tenant_id, verified_at) VALUES ($1, $2, $3, $4, $5)";
@@ -180,7 +187,7 @@ macro_rules! insert_credential {
         concat!(
             "INSERT INTO credentials (",
             credential!(""),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
         )
     };
 }
@@ -192,7 +199,7 @@ pub(super) const PUT_SESSION_KEY: &str = concat!(
     insert_credential!(),
     "ON CONFLICT (tenant_id, lookup, organization_id) DO UPDATE SET name = excluded.name,",
     " expiration_seconds = excluded.expiration_seconds, expires_at = excluded.expires_at,",
-    " session_profile_id = excluded.session_profile_id, created_at = excluded.created_at,",
+    " session_profile_id = excluded.session_profile_id, authentication = excluded.authentication, created_at = excluded.created_at,",
     " updated_at = excluded.updated_at",
     " WHERE credentials.user_id = excluded.user_id AND credentials.kind = excluded.kind"
 );
@@ -229,8 +236,46 @@ pub(super) const RELEASE_CLAIMS_OF_USER: &str = "DELETE FROM contact_claims \
 pub(super) const DELETE_CONTACTS_OF_USER: &str =
     "DELETE FROM contacts WHERE organization_id = $1 AND user_id = $2";
 
-pub(super) const SET_FEATURES: &str = "UPDATE organizations SET features = $1, version = version + 1, \
-    updated_at = $2 WHERE id = $3 AND version = $4";
+pub(super) const UPDATE_ORGANIZATION: &str = "UPDATE organizations SET name = $1, features = $2, quorum = $3, \
+    version = version + 1, updated_at = $4 WHERE id = $5 AND version = $6";
+
+pub(super) const DELETE_ORGANIZATION: &str =
+    "DELETE FROM organizations WHERE id = $1 AND version = $2 AND parent_id IS NOT NULL";
+
+pub(super) const DELETE_USERS: &str = "DELETE FROM users WHERE organization_id = $1";
+
+pub(super) const DELETE_CREDENTIALS: &str = "DELETE FROM credentials WHERE organization_id = $1";
+
+/// Before [`DELETE_CONTACTS`], like [`RELEASE_CLAIMS_OF_USER`].
+pub(super) const RELEASE_CLAIMS: &str = "DELETE FROM contact_claims \
+    WHERE (tenant_id, contact_key) IN (SELECT c.tenant_id, c.contact_key FROM contacts c \
+    WHERE c.organization_id = $1 AND c.verified_at IS NOT NULL AND NOT EXISTS \
+    (SELECT 1 FROM contacts o WHERE o.tenant_id = c.tenant_id AND o.contact_key = c.contact_key \
+    AND o.verified_at IS NOT NULL AND o.organization_id <> c.organization_id))";
+
+pub(super) const DELETE_CONTACTS: &str = "DELETE FROM contacts WHERE organization_id = $1";
+
+pub(super) const DELETE_DEFINITIONS: &str = "DELETE FROM definitions WHERE organization_id = $1";
+
+/// Before [`DELETE_CONTACT`]: the claim goes unless another user has proved the contact.
+pub(super) const RELEASE_CLAIM: &str = "DELETE FROM contact_claims WHERE tenant_id = $1 AND contact_key = $2 \
+    AND EXISTS (SELECT 1 FROM contacts c WHERE c.tenant_id = $1 AND c.contact_key = $2 AND c.organization_id = $3 \
+    AND c.user_id = $4 AND c.verified_at IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM contacts o \
+    WHERE o.tenant_id = $1 AND o.contact_key = $2 AND o.verified_at IS NOT NULL \
+    AND (o.organization_id <> $3 OR o.user_id <> $4))";
+
+pub(super) const DELETE_CONTACT: &str = "DELETE FROM contacts WHERE tenant_id = $1 AND contact_key = $2 \
+    AND organization_id = $3 AND user_id = $4";
+
+pub(super) const PUT_DEFINITION: &str = concat!(
+    "INSERT INTO definitions (",
+    definition!(""),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (organization_id, kind, id) DO UPDATE SET",
+    " name = excluded.name, body = excluded.body, updated_at = excluded.updated_at"
+);
+
+pub(super) const DELETE_DEFINITION: &str =
+    "DELETE FROM definitions WHERE organization_id = $1 AND kind = $2 AND id = $3";
 
 pub(super) const SET_SUSPENDED: &str = "UPDATE organizations SET suspended_at = $1, version = version + 1, \
     updated_at = $2 WHERE id = $3 AND parent_id IS NULL";

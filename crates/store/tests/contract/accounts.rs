@@ -1,7 +1,7 @@
 use vestibule_engine::model::{Organization, User};
 use vestibule_engine::store::{CallerKey, IntentKeys, SubOrganizationFilter, Write};
 use vestibule_wire::query::{Cursor, Page};
-use vestibule_wire::{Feature, FeatureName, OrganizationId, UserId};
+use vestibule_wire::{OrganizationId, UserId};
 
 use super::fixtures::*;
 
@@ -39,18 +39,6 @@ pub async fn parents_are_listed_newest_first(s: Subject) {
     s.sub(first).await;
     let ids: Vec<_> = s.store.parents().await.unwrap().into_iter().map(|o| o.id).collect();
     assert_eq!(ids, [second, first]);
-}
-
-pub async fn features_change_only_from_the_version_that_was_read(s: Subject) {
-    let id = s.parent().await;
-    s.clock.advance(5);
-    let features = vec![Feature { name: FeatureName::SmsAuth, value: "x".to_owned() }];
-    let write = |version| Write::SetFeatures { organization: id, features: features.clone(), version };
-    s.commit(vec![write(1)]).await;
-    let found = s.store.organization(id).await.unwrap().unwrap();
-    assert_eq!((&found.features, found.version, found.updated_at), (&features, 2, START + 5));
-    s.conflict(vec![write(1)], "SetFeatures").await;
-    s.commit(vec![write(2)]).await;
 }
 
 pub async fn only_parents_are_suspended(s: Subject) {

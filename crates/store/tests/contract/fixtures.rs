@@ -152,6 +152,8 @@ pub fn user(tenant_id: OrganizationId, organization_id: OrganizationId) -> User 
         name: "A user".to_owned(),
         email: Some("Ada@example.com".to_owned()),
         phone: None,
+        tags: Vec::new(),
+        mfa_policies: Vec::new(),
         version: 1,
         created_at: START,
         updated_at: START,
@@ -173,6 +175,8 @@ pub fn credential(user: &User, lookup: &[u8]) -> Credential {
         expiration_seconds: None,
         expires_at: None,
         session_profile_id: None,
+        authentication: None,
+        oauth: None,
         created_at: START,
         updated_at: START,
     }
@@ -253,6 +257,9 @@ pub fn activity(
             scheme: "SIGNATURE_SCHEME_TK_API_P256".to_owned(),
             message: "{}".to_owned(),
         },
+        version: 0,
+        failure: None,
+        deliberation: None,
         created_at: START,
         updated_at: START,
     }

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod activities;
 pub mod coverage;
 pub mod credentials;
+pub mod definitions;
 pub mod fixtures;
 pub mod keys;
 pub mod limits;
@@ -23,7 +24,6 @@ macro_rules! for_each_case {
             accounts::an_organization_is_found_with_its_parent,
             accounts::an_id_is_given_once,
             accounts::parents_are_listed_newest_first,
-            accounts::features_change_only_from_the_version_that_was_read,
             accounts::only_parents_are_suspended,
             accounts::a_users_version_guards_its_changes,
             accounts::users_are_listed_with_their_credentials,
@@ -53,6 +53,13 @@ macro_rules! for_each_case {
             credentials::of_parallel_logins_that_end_all_others_one_key_stays,
             credentials::the_best_expiring_keys_stay,
             credentials::a_key_counts_as_one_for_keeping_even_when_it_is_oldest,
+            definitions::definitions_are_kept_by_kind_and_name,
+            definitions::an_organization_changes_only_from_the_version_that_was_read,
+            definitions::a_user_changes_only_from_the_version_that_was_read,
+            definitions::a_contact_goes_with_its_claim_unless_another_user_proved_it,
+            definitions::a_sub_organization_goes_with_all_that_is_in_it,
+            definitions::an_activity_that_waits_changes_only_from_the_version_that_was_read,
+            definitions::a_session_remembers_how_its_user_authenticated,
             keys::a_server_key_comes_back_as_it_was_stored,
             keys::a_server_key_changes_only_from_the_version_that_was_read,
             keys::only_a_key_that_has_begun_is_relied_on,
