@@ -14,8 +14,11 @@ pub fn lint(workspace: &Workspace) -> ExitCode {
     let mut steps = Steps::default();
     steps.run("format", || {
         process::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
-        // A workspace of its own, as a user of the published SDK would have.
-        process::run(workspace.cargo().args(["fmt", "--check", "--manifest-path", "e2e/rust/Cargo.toml"]))
+        // Workspaces of their own: one as a user of the published SDK would have, one for a nightly compiler.
+        for manifest in ["e2e/rust/Cargo.toml", "fuzz/Cargo.toml"] {
+            process::run(workspace.cargo().args(["fmt", "--check", "--manifest-path", manifest]))?;
+        }
+        Ok(())
     });
     steps.run("clippy", || {
         process::run(workspace.cargo().args([

@@ -4,6 +4,9 @@
 //! The order is that of protocol 00 section 5.2: root quorum, then policies, then implicit rights, then refusal.
 //! Policies and consensus take their place between the first and the second step.
 
+pub mod facts;
+pub mod language;
+
 use vestibule_wire::view::Quorum;
 use vestibule_wire::{ActivityType, PolicyOutcome, UserId};
 

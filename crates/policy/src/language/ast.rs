@@ -1,0 +1,114 @@
+//! The tree of an expression.
+
+use super::error::At;
+use super::time::{CronSpan, Moment};
+use super::value::Integer;
+
+/// A node and where it came from. Equality does not look at the place.
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub(crate) node: Node,
+    pub(crate) at: At,
+    /// One more than the highest operand's.
+    pub(super) height: usize,
+}
+
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
+}
+
+impl Expr {
+    /// The parts that `&&` joins at the top; the expression itself where there is no `&&`.
+    pub(crate) fn clauses(&self) -> &[Expr] {
+        match &self.node {
+            Node::And(parts) => parts,
+            _ => std::slice::from_ref(self),
+        }
+    }
+}
+
+/// `==` and its like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    Greater,
+    LessOrEqual,
+    GreaterOrEqual,
+    In,
+}
+
+impl Comparison {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Equal,
+        Self::NotEqual,
+        Self::LessOrEqual,
+        Self::GreaterOrEqual,
+        Self::Less,
+        Self::Greater,
+        Self::In,
+    ];
+
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::Greater => ">",
+            Self::LessOrEqual => "<=",
+            Self::GreaterOrEqual => ">=",
+            Self::In => "in",
+        }
+    }
+}
+
+/// The methods that bind a variable to each element in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Each {
+    All,
+    Any,
+    Filter,
+}
+
+impl Each {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Any => "any",
+            Self::Filter => "filter",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Node {
+    Bool(bool),
+    Integer(Integer),
+    Text(String),
+    List(Vec<Expr>),
+    Timestamp(Moment),
+    CronSpan(Box<CronSpan>),
+    /// A root or a variable.
+    Name(String),
+    Field(Box<Expr>, String),
+    Index(Box<Expr>, Box<Expr>),
+    /// From the first, up to and without the second.
+    Slice(Box<Expr>, Box<Expr>, Box<Expr>),
+    Each {
+        method: Each,
+        list: Box<Expr>,
+        variable: String,
+        body: Box<Expr>,
+    },
+    Contains(Box<Expr>, Box<Expr>),
+    Count(Box<Expr>),
+    Not(Box<Expr>),
+    Compare(Comparison, Box<Expr>, Box<Expr>),
+    /// Two or more.
+    And(Vec<Expr>),
+    /// Two or more.
+    Or(Vec<Expr>),
+}
