@@ -61,6 +61,12 @@ test("the walk through the architecture names functions of the files it names", 
   assert.ok(steps >= 15, `${steps} functions`);
 });
 
+/** What a file of the wire crate says is read and not answered yet. */
+async function pendingIn(file) {
+  const list = /const PENDING: &\[&str\] = &\[([^\]]*)\];/.exec(await text(file));
+  return [...(list?.[1] ?? "").matchAll(/"(\w+)"/g)].map(([, name]) => name);
+}
+
 test("the page on compatibility lists every activity type with its path, and no other", async () => {
   const page = await text("docs/compatibility.md");
   const table = [...(await text("crates/wire/src/activity_type.rs")).matchAll(/^ {4}\w+: "(\w+)" "(\w*)" on "(\w+)"/gm)];
@@ -69,21 +75,25 @@ test("the page on compatibility lists every activity type with its path, and no 
   for (const [, name, types] of page.matchAll(/^\| `(\w+)` \| (`ACTIVITY_TYPE_[^|]+) \|/gm)) {
     for (const [, type] of types.matchAll(/`(\w+)`/g)) listed.set(type, name);
   }
-  const there = new Map(table.map(([, kind, version, name]) => [`ACTIVITY_TYPE_${kind}${version}`, name]));
+  const pending = await pendingIn("crates/wire/src/activity_type.rs");
+  const served = table.filter(([, kind]) => !pending.includes(kind));
+  const there = new Map(served.map(([, kind, version, name]) => [`ACTIVITY_TYPE_${kind}${version}`, name]));
   assert.deepEqual([...listed].sort(), [...there].sort());
 });
 
 test("the page on compatibility lists every query and every endpoint of the auth proxy", async () => {
   const page = await text("docs/compatibility.md");
   const section = (heading) => page.split(`\n## ${heading}\n`)[1].split("\n## ")[0];
-  for (const [heading, file, constant] of [
-    ["Queries", "crates/wire/src/query.rs", "QUERIES"],
-    ["Auth proxy", "crates/wire/src/proxy.rs", "ENDPOINTS"],
+  for (const [heading, file, entry] of [
+    ["Queries", "crates/wire/src/query.rs", /^ {4}"(\w+)": \w+ =>/gm],
+    ["Auth proxy", "crates/wire/src/proxy.rs", /^ {4}"(\w+)",$/gm],
   ]) {
-    const list = new RegExp(`pub const ${constant}: &\\[&str\\] = &\\[([^;]*)\\];`).exec(await text(file))[1];
-    const names = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name);
-    assert.ok(names.length >= 11, `${names.length} in ${constant}`);
-    for (const name of names) assert.ok(section(heading).includes(`\`${name}\``), `${heading}: ${name}`);
+    const pending = await pendingIn(file);
+    const names = [...(await text(file)).matchAll(entry)].map(([, name]) => name);
+    assert.ok(names.length >= 11, `${names.length} in ${file}`);
+    for (const name of names) {
+      assert.equal(section(heading).includes(`\`${name}\``), !pending.includes(name), `${heading}: ${name}`);
+    }
   }
 });
 

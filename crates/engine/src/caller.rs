@@ -157,9 +157,13 @@ fn unreadable(error: StampError, surface: Surface) -> Refusal {
 /// The scheme must fit the curve of the registered key (protocol 01, section 1).
 fn scheme_fits(scheme: StampScheme, kind: CredentialType) -> bool {
     match kind {
-        CredentialType::ApiKeyP256 | CredentialType::OtpAuthKeyP256 | CredentialType::Login => {
-            scheme == StampScheme::P256
-        }
+        CredentialType::ApiKeyP256
+        | CredentialType::OtpAuthKeyP256
+        | CredentialType::Login
+        | CredentialType::RecoverUserKeyP256
+        | CredentialType::EmailAuthKeyP256
+        | CredentialType::ReadWriteSessionKeyP256
+        | CredentialType::OauthKeyP256 => scheme == StampScheme::P256,
         CredentialType::ApiKeySecp256k1 => {
             matches!(scheme, StampScheme::Secp256k1 | StampScheme::Secp256k1Eip191)
         }

@@ -87,7 +87,7 @@ impl Engine {
         body: &[u8],
         headers: &StampHeaders<'_>,
     ) -> Result<view::Activity, Refusal> {
-        if !ActivityType::ALL.iter().any(|t| t.path() == path) {
+        if !ActivityType::ALL.iter().any(|t| t.path() == path && t.is_served()) {
             return Err(Refusal::UnknownPath);
         }
         let stamp = Stamp::parse(headers, Surface::Activity, &self.cache)?;

@@ -18,7 +18,7 @@ impl Engine {
         body: &[u8],
         headers: &StampHeaders<'_>,
     ) -> Result<QueryAnswer, Refusal> {
-        if !vestibule_wire::query::QUERIES.contains(&name) {
+        if !vestibule_wire::query::served().any(|served| served == name) {
             return Err(Refusal::UnknownPath);
         }
         let stamp = Stamp::parse(headers, Surface::Query, &self.cache)?;
@@ -125,6 +125,21 @@ impl Engine {
                     settings: config.settings,
                 }))
             }
+            Query::GetAuthenticator(_)
+            | Query::GetAuthenticators(_)
+            | Query::GetOauthProviders(_)
+            | Query::GetPolicy(_)
+            | Query::ListPolicies
+            | Query::GetPolicyEvaluations(_)
+            | Query::ListUserTags
+            | Query::ListEmailEvents { .. }
+            | Query::GetSessionProfile(_)
+            | Query::GetSessionProfiles
+            | Query::GetMfaPolicies(_)
+            | Query::GetMfaPolicy { .. }
+            | Query::GetMfaStatus { .. }
+            | Query::ListWebhookEndpoints
+            | Query::ListAppProofs(_) => return Err(Refusal::UnknownPath),
         })
     }
 

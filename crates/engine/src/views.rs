@@ -101,7 +101,7 @@ pub(crate) fn activity(
         user_id: vote.user_id,
         user: self::user(user, now),
         activity_id: *id,
-        selection: "VOTE_SELECTION_APPROVED",
+        selection: view::VoteSelection::Approved,
         message,
         public_key: vote.public_key.clone(),
         signature: vote.signature.clone(),
@@ -148,11 +148,11 @@ pub(crate) fn user(record: &UserRecord, now: Millis) -> view::User {
         user_phone_number: user.phone.clone(),
         authenticators: record.credentials.iter().filter_map(authenticator).collect(),
         api_keys: api_keys(record, now),
-        user_tags: Vec::new(),
-        oauth_providers: [],
+        user_tags: user.tags.clone(),
+        oauth_providers: Vec::new(),
         created_at: Timestamp::from_millis(user.created_at),
         updated_at: Timestamp::from_millis(user.updated_at),
-        mfa_policies: [],
+        mfa_policies: Vec::new(),
     }
 }
 

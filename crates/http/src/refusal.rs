@@ -27,17 +27,24 @@ pub fn mapping(refusal: &Refusal) -> Mapping {
         R::OrganizationMismatch { .. } => (StatusCode::BAD_REQUEST, 3, "ORGANIZATION_MISMATCH"),
         R::CallerIsSubOrganization => (StatusCode::BAD_REQUEST, 3, "INVALID_ACTIVITY_CALLER"),
         R::InvalidEmail => (StatusCode::BAD_REQUEST, 3, "INVALID_EMAIL"),
+        R::InvalidOidcToken => (StatusCode::BAD_REQUEST, 3, "INVALID_OIDC_TOKEN"),
+        R::OauthProviderExists => (StatusCode::BAD_REQUEST, 3, "OAUTH_PROVIDER_ALREADY_EXISTS"),
         R::EmailSendingDisabled => (StatusCode::BAD_REQUEST, 3, "EMAIL_SENDING_DISABLED"),
         R::MaxOtpInitiated { .. } => (StatusCode::BAD_REQUEST, 3, "MAX_OTP_INITIATED"),
         R::BadRequestBody
         | R::MissingField(_)
         | R::InvalidField(_)
+        | R::InvalidMember { .. }
+        | R::InvalidExpression { .. }
+        | R::LabelTaken(_)
+        | R::QuorumTooSmall
         | R::OutsideLivenessWindow
         | R::MissingCredential(_)
         | R::InvalidApiKeyExpiration
         | R::InvalidPublicKey
         | R::PublicKeyExists
         | R::MissingAttestation
+        | R::MissingAttestationData
         | R::InvalidAttestation
         | R::InvalidQuorumThreshold
         | R::MissingQuorumUsers
@@ -62,13 +69,16 @@ pub fn mapping(refusal: &Refusal) -> Mapping {
         | R::ProxyAlreadyEnabled => (StatusCode::BAD_REQUEST, 3, "REQUEST_INVALID"),
 
         R::QueryUnstamped | R::ActivityUnstamped => (StatusCode::UNAUTHORIZED, 16, "SIGNATURE_MISSING"),
-        R::MalformedStamp | R::MalformedWebauthnStamp | R::BadApiKeySignature => {
+        R::MalformedStamp | R::MalformedWebauthnStamp | R::BadApiKeySignature | R::BadWebauthnSignature => {
             (StatusCode::UNAUTHORIZED, 16, "SIGNATURE_INVALID")
         }
+        R::CredentialNotFound { .. } => (StatusCode::UNAUTHORIZED, 16, "CREDENTIAL_NOT_FOUND"),
         R::PublicKeyNotFound { .. } | R::AttestedIdentityNotFound(_) => {
             (StatusCode::UNAUTHORIZED, 16, "PUBLIC_KEY_NOT_FOUND")
         }
-        R::AmbiguousPublicKey | R::AmbiguousContact => (StatusCode::UNAUTHORIZED, 16, "CREDENTIAL_CONFLICT"),
+        R::AmbiguousPublicKey | R::AmbiguousCredential | R::AmbiguousContact => {
+            (StatusCode::UNAUTHORIZED, 16, "CREDENTIAL_CONFLICT")
+        }
         R::ApiKeyExpired { .. } => (StatusCode::UNAUTHORIZED, 16, "API_KEY_EXPIRED"),
         R::InvalidSession => (StatusCode::UNAUTHORIZED, 16, "UNAUTHENTICATED"),
 
@@ -78,14 +88,20 @@ pub fn mapping(refusal: &Refusal) -> Mapping {
         R::OauthDisallowed | R::Denied { .. } => (StatusCode::FORBIDDEN, 7, ""),
 
         R::OrganizationNotFound => (StatusCode::NOT_FOUND, 5, "ORGANIZATION_NOT_FOUND"),
-        R::UnknownProxyConfig(_) | R::NotFound { .. } | R::ContactNotFound { .. } | R::UnknownPath => {
-            (StatusCode::NOT_FOUND, 5, "")
-        }
+        R::UnknownProxyConfig(_)
+        | R::NotFound { .. }
+        | R::AuthenticatorNotFound
+        | R::FingerprintNotFound
+        | R::ContactNotFound { .. }
+        | R::UnknownPath => (StatusCode::NOT_FOUND, 5, ""),
         R::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, 12, ""),
         R::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "REQUEST_INVALID"),
         R::EncodedBody => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "REQUEST_INVALID"),
 
-        R::TooManyLongLivedKeys(_) | R::TooManyAuthenticators(_) => (StatusCode::TOO_MANY_REQUESTS, 8, ""),
+        R::TooManyLongLivedKeys(_)
+        | R::TooManyAuthenticators(_)
+        | R::TooManyOauthProviders(_)
+        | R::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, 8, ""),
         R::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, 8, "RATE_LIMIT_EXCEEDED"),
 
         R::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 13, "INTERNAL"),

@@ -54,7 +54,8 @@ pub struct Route {
 }
 
 static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
-    let submit: BTreeSet<&str> = ActivityType::ALL.iter().map(|t| t.path()).collect();
+    let submit: BTreeSet<&str> =
+        ActivityType::ALL.iter().filter(|t| t.is_served()).map(|t| t.path()).collect();
     let named =
         |surface, prefix: &'static str, name| Route { path: format!("{prefix}{name}"), surface, name };
     let mut routes: Vec<Route> = vec![
@@ -63,7 +64,7 @@ static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
         named(Surface::Ready, "/", "readyz"),
     ];
     routes.extend(submit.into_iter().map(|name| named(Surface::Submit, "/public/v1/submit/", name)));
-    routes.extend(query::QUERIES.iter().map(|name| named(Surface::Query, "/public/v1/query/", name)));
+    routes.extend(query::served().map(|name| named(Surface::Query, "/public/v1/query/", name)));
     routes.extend(proxy::ENDPOINTS.iter().map(|name| named(Surface::Proxy, "/v1/", name)));
     routes.into_iter().map(|route| (route.path.clone(), route)).collect()
 });

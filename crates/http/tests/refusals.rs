@@ -7,7 +7,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vestibule_http::refusal::{mapping, response};
-use vestibule_wire::{OrganizationId, OtpType, PolicyOutcome, Refusal, UserId};
+use vestibule_wire::{
+    Counted, Expression, Labelled, OrganizationId, OtpType, PolicyOutcome, Refusal, UserId,
+};
 
 const A: OrganizationId = OrganizationId(Uuid::from_u128(0xa));
 const B: OrganizationId = OrganizationId(Uuid::from_u128(0xb));
@@ -57,6 +59,20 @@ table! {
     InvalidEmail = InvalidEmail => 400 3 "INVALID_EMAIL";
     InvalidPhone = InvalidPhone => 400 3 "REQUEST_INVALID";
     EmailSendingDisabled = EmailSendingDisabled => 400 3 "EMAIL_SENDING_DISABLED";
+    InvalidMember { .. } = InvalidMember { path: "users[0].userName".into(), problem: "not a UUID" } => 400 3 "REQUEST_INVALID";
+    InvalidExpression { .. } = InvalidExpression { expression: Expression::PolicyCondition, problem: "line 1".into() } => 400 3 "REQUEST_INVALID";
+    LabelTaken(_) = LabelTaken(Labelled::Policy) => 400 3 "REQUEST_INVALID";
+    QuorumTooSmall = QuorumTooSmall => 400 3 "REQUEST_INVALID";
+    MissingAttestationData = MissingAttestationData => 400 3 "REQUEST_INVALID";
+    InvalidOidcToken = InvalidOidcToken => 400 3 "INVALID_OIDC_TOKEN";
+    OauthProviderExists = OauthProviderExists => 400 3 "OAUTH_PROVIDER_ALREADY_EXISTS";
+    BadWebauthnSignature = BadWebauthnSignature => 401 16 "SIGNATURE_INVALID";
+    CredentialNotFound { .. } = CredentialNotFound { organization: A, credential_id: "AQ".into(), parent: Some(B) } => 401 16 "CREDENTIAL_NOT_FOUND";
+    AmbiguousCredential = AmbiguousCredential => 401 16 "CREDENTIAL_CONFLICT";
+    AuthenticatorNotFound = AuthenticatorNotFound => 404 5 "";
+    FingerprintNotFound = FingerprintNotFound => 404 5 "";
+    TooManyOauthProviders(_) = TooManyOauthProviders(UserId(Uuid::nil())) => 429 8 "";
+    TooMany(_) = TooMany(Counted::Users) => 429 8 "";
     MaxOtpInitiated { .. } = MaxOtpInitiated { retry_after: Some(42) } => 400 3 "MAX_OTP_INITIATED";
     InvalidOtpCode = InvalidOtpCode => 400 3 "REQUEST_INVALID";
     InvalidVerificationToken = InvalidVerificationToken => 400 3 "REQUEST_INVALID";

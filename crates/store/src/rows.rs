@@ -178,17 +178,12 @@ pub fn credential_code(kind: CredentialType) -> i64 {
         CredentialType::ApiKeyEd25519 => 4,
         CredentialType::OtpAuthKeyP256 => 5,
         CredentialType::Login => 6,
+        CredentialType::RecoverUserKeyP256 => 7,
+        CredentialType::EmailAuthKeyP256 => 8,
+        CredentialType::ReadWriteSessionKeyP256 => 9,
+        CredentialType::OauthKeyP256 => 10,
     }
 }
-
-const CREDENTIAL_TYPES: [CredentialType; 6] = [
-    CredentialType::WebauthnAuthenticator,
-    CredentialType::ApiKeyP256,
-    CredentialType::ApiKeySecp256k1,
-    CredentialType::ApiKeyEd25519,
-    CredentialType::OtpAuthKeyP256,
-    CredentialType::Login,
-];
 
 /// Number of columns of an organization.
 pub const ORGANIZATION_COLUMNS: usize = 9;
@@ -235,7 +230,8 @@ pub fn credential(c: &mut Columns<'_>) -> Result<Credential, RowError> {
         tenant_id: OrganizationId(c.uuid()?),
         user_id: UserId(c.uuid()?),
         id: c.uuid()?,
-        kind: c.code(|code| CREDENTIAL_TYPES.into_iter().find(|kind| credential_code(*kind) == code))?,
+        kind: c
+            .code(|code| CredentialType::ALL.iter().copied().find(|kind| credential_code(*kind) == code))?,
         name: c.text()?,
         lookup: c.bytes()?.to_vec(),
         public_key: c.bytes()?.to_vec(),

@@ -6,13 +6,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+/// What is said of a text that is no id.
+pub(crate) const NOT_A_UUID: &str = "not a UUID";
+
 /// The text is not a UUID in the 8-4-4-4-12 form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedId;
 
 impl fmt::Display for MalformedId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("malformed id")
+        f.write_str(NOT_A_UUID)
     }
 }
 
@@ -133,6 +136,26 @@ id!(
 id!(
     /// One MFA policy of a user.
     MfaPolicyId
+);
+id!(
+    /// One OAuth identity of a user.
+    OauthProviderId
+);
+id!(
+    /// One webhook endpoint.
+    WebhookEndpointId
+);
+id!(
+    /// One record of what became of an e-mail.
+    EmailEventId
+);
+id!(
+    /// What a policy set said of one vote.
+    PolicyEvaluationId
+);
+id!(
+    /// What an MFA method is narrowed to: an API key, a passkey, an OAuth identity or a session profile.
+    MethodId
 );
 
 #[cfg(test)]

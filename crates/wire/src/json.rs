@@ -14,10 +14,29 @@ pub const MAX_DEPTH: usize = 64;
 /// Object members that are `null` or `""` are left out, because an absent, a null and an empty optional member mean
 /// the same (D-5, protocol 00 section 4).
 pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut value = parse_with_empty(bytes)?;
+    drop_empty(&mut value);
+    Ok(value)
+}
+
+/// As [`parse`], with the members that are `""`: for the activities in which that means something.
+pub(crate) fn parse_with_empty(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Leaves out object members that are `""`, at every level.
+pub(crate) fn drop_empty(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| member != "");
+            members.values_mut().for_each(drop_empty);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_empty),
+        _ => {}
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +116,6 @@ impl<'de> Visitor<'de> for Strict {
             }
             match value {
                 Value::Null => drop(absent.insert(key)),
-                Value::String(text) if text.is_empty() => drop(absent.insert(key)),
                 value => {
                     members.insert(key, value);
                 }

@@ -18,5 +18,5 @@ pub use activity_type::{Action, ActivityType, Resource};
 pub use contact::{Contact, ContactError, OtpType, UnknownOtpType};
 pub use ids::*;
 pub use intent::*;
-pub use refusal::{PolicyOutcome, Refusal};
-pub use text::{DecimalText, label, seconds};
+pub use refusal::{Counted, Expression, Labelled, PolicyOutcome, Refusal};
+pub use text::{DecimalText, Label, List, MAX_LABEL, MAX_LIST, Text, label, seconds};

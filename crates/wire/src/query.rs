@@ -1,10 +1,14 @@
 //! Query bodies and answers (protocol 03).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::view::{self, ActivityStatus};
-use crate::{ActivityId, ApiKeyId, DecimalText, OrganizationId, OtpType, Refusal, UserId, decode, json};
+use crate::intent::wire_struct;
+use crate::view::{self, ActivityStatus, EmailEventType};
+use crate::{
+    ActivityId, ApiKeyId, AuthenticatorId, Contact, DecimalText, MfaPolicyId, OrganizationId, OtpType,
+    PolicyId, Refusal, SessionProfileId, UserId, decode, json,
+};
 
 /// One query, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +52,53 @@ pub enum Query {
     GetOrganizationConfigs,
     /// `get_auth_proxy_config`
     GetAuthProxyConfig,
+    /// `get_authenticator`
+    GetAuthenticator(AuthenticatorId),
+    /// `get_authenticators`
+    GetAuthenticators(UserId),
+    /// `get_oauth_providers`
+    GetOauthProviders(Option<UserId>),
+    /// `get_policy`
+    GetPolicy(PolicyId),
+    /// `list_policies`
+    ListPolicies,
+    /// `get_policy_evaluations`
+    GetPolicyEvaluations(ActivityId),
+    /// `list_user_tags`
+    ListUserTags,
+    /// `list_email_events`
+    ListEmailEvents {
+        /// The recipient.
+        email: Contact,
+        /// `None`: all.
+        event_type: Option<EmailEventType>,
+        /// Which page.
+        page: Page,
+    },
+    /// `get_session_profile`
+    GetSessionProfile(SessionProfileId),
+    /// `get_session_profiles`
+    GetSessionProfiles,
+    /// `get_mfa_policies`
+    GetMfaPolicies(UserId),
+    /// `get_mfa_policy`
+    GetMfaPolicy {
+        /// The user it is for.
+        user_id: UserId,
+        /// The policy.
+        mfa_policy_id: MfaPolicyId,
+    },
+    /// `get_mfa_status`
+    GetMfaStatus {
+        /// The activity that waits.
+        activity_id: ActivityId,
+        /// `None`: everybody who approved it.
+        user_id: Option<UserId>,
+    },
+    /// `list_webhook_endpoints`
+    ListWebhookEndpoints,
+    /// `list_app_proofs`
+    ListAppProofs(ActivityId),
 }
 
 /// What sub-organizations are looked up by.
@@ -113,28 +164,21 @@ pub enum Cursor {
     Before(uuid::Uuid),
 }
 
-#[derive(Deserialize)]
-struct PaginationParams {
-    limit: Option<DecimalText>,
-    before: Option<String>,
-    after: Option<String>,
+wire_struct! {
+    /// `Pagination`
+    Pagination {} optional {
+        /// 1 to 100; default 10.
+        limit: DecimalText,
+        /// Only what comes before this id in list order.
+        before: String,
+        /// Only what comes behind this id in list order; not together with `before`.
+        after: String,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListParams {
-    pagination_options: Option<PaginationParams>,
-    filter_type: Option<String>,
-    filter_value: Option<String>,
-    #[serde(default)]
-    filter_by_status: Vec<ActivityStatus>,
-    #[serde(default)]
-    filter_by_type: Vec<String>,
-}
-
-impl ListParams {
-    fn page(&self) -> Result<Page, Refusal> {
-        let Some(options) = &self.pagination_options else { return Ok(Page::default()) };
+impl Page {
+    fn of(options: Option<Pagination>) -> Result<Self, Refusal> {
+        let Some(options) = options else { return Ok(Self::default()) };
         let limit = match &options.limit {
             None => 10,
             Some(text) => match text.number() {
@@ -149,16 +193,147 @@ impl ListParams {
             (Some(before), None) => Cursor::Before(id(before)?),
             (Some(_), Some(_)) => return Err(Refusal::InvalidPagination),
         };
-        Ok(Page { limit, cursor })
+        Ok(Self { limit, cursor })
+    }
+}
+
+macro_rules! requests {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$meta:meta])* $field:ident: $ty:ty,)* }
+        optional { $($(#[$opt_meta:meta])* $opt_field:ident: $opt_ty:ty,)* })*) => {
+        $(
+            wire_struct! {
+                $(#[$doc])*
+                $name {
+                    /// The organization asked about.
+                    organization_id: OrganizationId,
+                    $($(#[$meta])* $field: $ty,)*
+                } optional {
+                    $($(#[$opt_meta])* $opt_field: $opt_ty,)*
+                }
+            }
+        )*
+    };
+}
+
+requests! {
+    /// A query about the organization as a whole.
+    OrganizationRequest {} optional {}
+
+    /// A query about one activity.
+    ActivityRequest {
+        /// The activity.
+        activity_id: ActivityId,
+    } optional {}
+
+    /// A query about one user.
+    UserRequest {
+        /// The user.
+        user_id: UserId,
+    } optional {}
+
+    /// A query about one user, or about all.
+    UsersRequest {} optional {
+        /// The user; absent: all of the organization.
+        user_id: UserId,
     }
 
-    fn filter(&self) -> Result<Option<Filter>, Refusal> {
-        match (&self.filter_type, &self.filter_value) {
-            (None, None) => Ok(None),
-            (Some(kind), Some(value)) => Filter::parse(kind, value).map(Some),
-            _ => Err(Refusal::InvalidFilter),
+    /// `GetActivitiesRequest`
+    ListActivitiesRequest {} optional {
+        /// Keeps these; absent or empty: all.
+        filter_by_status: Vec<ActivityStatus>,
+        /// Keeps these types, by their full names; absent or empty: all.
+        filter_by_type: Vec<String>,
+        /// Which page.
+        pagination_options: Pagination,
+    }
+
+    /// `GetSubOrgIdsRequest` and `GetVerifiedSubOrgIdsRequest`
+    ListSuborgsRequest {} optional {
+        /// What they are looked up by; not without `filterValue`.
+        filter_type: String,
+        /// What to look for, exactly.
+        filter_value: String,
+        /// Which page.
+        pagination_options: Pagination,
+    }
+
+    /// `GetApiKeyRequest`
+    GetApiKeyRequest {
+        /// The key.
+        api_key_id: ApiKeyId,
+    } optional {}
+
+    /// `GetAuthenticatorRequest`
+    GetAuthenticatorRequest {
+        /// The passkey: its id, or a list of that one id, which older clients send.
+        #[serde(deserialize_with = "one")]
+        authenticator_id: AuthenticatorId,
+    } optional {}
+
+    /// `GetPolicyRequest`
+    GetPolicyRequest {
+        /// The policy.
+        policy_id: PolicyId,
+    } optional {}
+
+    /// `ListEmailEventsRequest`
+    ListEmailEventsRequest {
+        /// The recipient.
+        email: String,
+    } optional {
+        /// Keeps these; absent: all.
+        event_type: EmailEventType,
+        /// Which page.
+        pagination_options: Pagination,
+    }
+
+    /// `GetSessionProfileRequest`
+    GetSessionProfileRequest {
+        /// A profile of the organization or its parent.
+        session_profile_id: SessionProfileId,
+    } optional {}
+
+    /// `GetMfaPolicyRequest`
+    GetMfaPolicyRequest {
+        /// The user it is for.
+        user_id: UserId,
+        /// The policy.
+        mfa_policy_id: MfaPolicyId,
+    } optional {}
+
+    /// `GetMfaStatusRequest`
+    GetMfaStatusRequest {
+        /// The activity that waits.
+        activity_id: ActivityId,
+    } optional {
+        /// The user; absent: everybody who approved it.
+        user_id: UserId,
+    }
+}
+
+/// Reads an id, or a list of one id.
+fn one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct One<T>(std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for One<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an id or a list of one id")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            T::deserialize(serde::de::value::StrDeserializer::new(text))
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
+            let only = items.next_element()?.ok_or_else(|| serde::de::Error::invalid_length(0, &self))?;
+            match items.next_element::<serde::de::IgnoredAny>()? {
+                None => Ok(only),
+                Some(_) => Err(serde::de::Error::invalid_length(2, &self)),
+            }
         }
     }
+    deserializer.deserialize_any(One(std::marker::PhantomData))
 }
 
 /// A query body whose outer form is sound; its members are read once the caller is known.
@@ -180,74 +355,113 @@ impl QueryBody {
         };
         Ok(Self { organization_id, members })
     }
+}
 
-    /// Reads the members of `/public/v1/query/<name>`; `None` for a name that is not served.
-    pub fn query(&self, name: &str) -> Option<Result<Query, Refusal>> {
-        Some(match name {
-            "whoami" => Ok(Query::Whoami),
-            "get_activity" => self.id("activityId").map(|id| Query::GetActivity(ActivityId(id))),
-            "list_activities" => self.list_activities(),
-            "get_user" => self.id("userId").map(|id| Query::GetUser(UserId(id))),
-            "list_users" => Ok(Query::ListUsers),
-            "list_suborgs" => self.list(|filter, page| Ok(Query::ListSuborgs { filter, page })),
-            "list_verified_suborgs" => self.list(|filter, page| match filter {
-                None | Some(Filter::Contact(..)) => Ok(Query::ListVerifiedSuborgs { filter, page }),
-                Some(_) => Err(Refusal::InvalidFilter),
-            }),
-            "get_api_key" => self.id("apiKeyId").map(|id| Query::GetApiKey(ApiKeyId(id))),
-            "get_api_keys" => match self.members.get("userId") {
-                None => Ok(Query::GetApiKeys(None)),
-                Some(_) => self.id("userId").map(|id| Query::GetApiKeys(Some(UserId(id)))),
-            },
-            "get_organization_configs" => Ok(Query::GetOrganizationConfigs),
-            "get_auth_proxy_config" => Ok(Query::GetAuthProxyConfig),
-            _ => return None,
-        })
-    }
-
-    fn id(&self, name: &'static str) -> Result<uuid::Uuid, Refusal> {
-        match self.members.get(name) {
-            Some(Value::String(text)) => {
-                uuid::Uuid::try_parse(text).map_err(|_| Refusal::InvalidField("an id is not a UUID"))
-            }
-            Some(_) => Err(Refusal::BadRequestBody),
-            None => Err(Refusal::MissingField(name.to_owned())),
+impl ListSuborgsRequest {
+    fn filter(&self) -> Result<Option<Filter>, Refusal> {
+        match (&self.filter_type, &self.filter_value) {
+            (None, None) => Ok(None),
+            (Some(kind), Some(value)) => Filter::parse(kind, value).map(Some),
+            _ => Err(Refusal::InvalidFilter),
         }
-    }
-
-    fn list(
-        &self,
-        query: impl FnOnce(Option<Filter>, Page) -> Result<Query, Refusal>,
-    ) -> Result<Query, Refusal> {
-        let params: ListParams = decode(&self.members)?;
-        query(params.filter()?, params.page()?)
-    }
-
-    fn list_activities(&self) -> Result<Query, Refusal> {
-        let params: ListParams = decode(&self.members)?;
-        let page = params.page()?;
-        let types = params.filter_by_type.clone();
-        if types.iter().any(|name| !name.starts_with("ACTIVITY_TYPE_")) {
-            return Err(Refusal::InvalidFilter);
-        }
-        Ok(Query::ListActivities { statuses: params.filter_by_status, types, page })
     }
 }
 
-/// Names of all queries served, for routing and for tests that enumerate them.
-pub const QUERIES: &[&str] = &[
-    "whoami",
-    "get_activity",
-    "list_activities",
-    "get_user",
-    "list_users",
-    "list_suborgs",
-    "list_verified_suborgs",
-    "get_api_key",
-    "get_api_keys",
-    "get_organization_configs",
-    "get_auth_proxy_config",
+/// Which struct holds the members of a query, and what the server makes of them.
+macro_rules! queries {
+    ($($name:literal: $wire:ty => |$r:pat_param| $query:expr;)*) => {
+        /// Names of all queries, for tests that enumerate them.
+        pub const QUERIES: &[&str] = &[$($name,)*];
+
+        impl QueryBody {
+            /// Reads the members of `/public/v1/query/<name>`; `None` for a name that there is not.
+            pub fn query(&self, name: &str) -> Option<Result<Query, Refusal>> {
+                Some(match name {
+                    $($name => decode::<$wire>(&self.members).and_then(|$r| Ok($query)),)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+queries! {
+    "whoami": OrganizationRequest => |_| Query::Whoami;
+    "get_activity": ActivityRequest => |r| Query::GetActivity(r.activity_id);
+    "list_activities": ListActivitiesRequest => |r| {
+        let types = r.filter_by_type.unwrap_or_default();
+        if types.iter().any(|name| !name.starts_with("ACTIVITY_TYPE_")) {
+            return Err(Refusal::InvalidFilter);
+        }
+        Query::ListActivities {
+            statuses: r.filter_by_status.unwrap_or_default(),
+            types,
+            page: Page::of(r.pagination_options)?,
+        }
+    };
+    "get_user": UserRequest => |r| Query::GetUser(r.user_id);
+    "list_users": OrganizationRequest => |_| Query::ListUsers;
+    "list_suborgs": ListSuborgsRequest => |r| {
+        Query::ListSuborgs { filter: r.filter()?, page: Page::of(r.pagination_options)? }
+    };
+    "list_verified_suborgs": ListSuborgsRequest => |r| match r.filter()? {
+        filter @ (None | Some(Filter::Contact(..))) => {
+            Query::ListVerifiedSuborgs { filter, page: Page::of(r.pagination_options)? }
+        }
+        Some(_) => return Err(Refusal::InvalidFilter),
+    };
+    "get_api_key": GetApiKeyRequest => |r| Query::GetApiKey(r.api_key_id);
+    "get_api_keys": UsersRequest => |r| Query::GetApiKeys(r.user_id);
+    "get_authenticator": GetAuthenticatorRequest => |r| Query::GetAuthenticator(r.authenticator_id);
+    "get_authenticators": UserRequest => |r| Query::GetAuthenticators(r.user_id);
+    "get_oauth_providers": UsersRequest => |r| Query::GetOauthProviders(r.user_id);
+    "get_policy": GetPolicyRequest => |r| Query::GetPolicy(r.policy_id);
+    "list_policies": OrganizationRequest => |_| Query::ListPolicies;
+    "get_policy_evaluations": ActivityRequest => |r| Query::GetPolicyEvaluations(r.activity_id);
+    "get_organization_configs": OrganizationRequest => |_| Query::GetOrganizationConfigs;
+    "list_user_tags": OrganizationRequest => |_| Query::ListUserTags;
+    "list_email_events": ListEmailEventsRequest => |r| Query::ListEmailEvents {
+        email: Contact::email(&r.email)?,
+        event_type: r.event_type,
+        page: Page::of(r.pagination_options)?,
+    };
+    "get_session_profile": GetSessionProfileRequest => |r| Query::GetSessionProfile(r.session_profile_id);
+    "get_session_profiles": OrganizationRequest => |_| Query::GetSessionProfiles;
+    "get_mfa_policies": UserRequest => |r| Query::GetMfaPolicies(r.user_id);
+    "get_mfa_policy": GetMfaPolicyRequest => |r| {
+        Query::GetMfaPolicy { user_id: r.user_id, mfa_policy_id: r.mfa_policy_id }
+    };
+    "get_mfa_status": GetMfaStatusRequest => |r| {
+        Query::GetMfaStatus { activity_id: r.activity_id, user_id: r.user_id }
+    };
+    "list_webhook_endpoints": OrganizationRequest => |_| Query::ListWebhookEndpoints;
+    "list_app_proofs": ActivityRequest => |r| Query::ListAppProofs(r.activity_id);
+    "get_auth_proxy_config": OrganizationRequest => |_| Query::GetAuthProxyConfig;
+}
+
+/// Queries that are read but not answered yet: their paths are unknown until then.
+const PENDING: &[&str] = &[
+    "get_authenticator",
+    "get_authenticators",
+    "get_oauth_providers",
+    "get_policy",
+    "list_policies",
+    "get_policy_evaluations",
+    "list_user_tags",
+    "list_email_events",
+    "get_session_profile",
+    "get_session_profiles",
+    "get_mfa_policies",
+    "get_mfa_policy",
+    "get_mfa_status",
+    "list_webhook_endpoints",
+    "list_app_proofs",
 ];
+
+/// Names of the queries that are answered, for routing.
+pub fn served() -> impl Iterator<Item = &'static str> {
+    QUERIES.iter().copied().filter(|name| !PENDING.contains(name))
+}
 
 /// `GetWhoamiResponse`
 #[derive(Debug, Clone, Serialize)]
@@ -286,6 +500,36 @@ pub enum QueryAnswer {
     Configs(view::Config),
     /// The settings of the auth proxy, with its id.
     AuthProxyConfig(Box<ProxyConfigAnswer>),
+    /// `{"authenticator": …}`
+    Authenticator(Box<view::Authenticator>),
+    /// `{"authenticators": […]}`
+    Authenticators(Vec<view::Authenticator>),
+    /// `{"oauthProviders": […]}`
+    OauthProviders(Vec<view::OauthProvider>),
+    /// `{"policy": …}`
+    Policy(Box<view::Policy>),
+    /// `{"policies": […]}`
+    Policies(Vec<view::Policy>),
+    /// `{"policyEvaluations": […]}`
+    PolicyEvaluations(Vec<view::PolicyEvaluation>),
+    /// `{"userTags": […]}`
+    UserTags(Vec<view::Tag>),
+    /// `{"emailEvents": […]}`
+    EmailEvents(Vec<view::EmailEvent>),
+    /// `{"sessionProfile": …}`
+    SessionProfile(Box<view::SessionProfile>),
+    /// `{"sessionProfiles": […]}`
+    SessionProfiles(Vec<view::SessionProfile>),
+    /// `{"mfaPolicies": […]}`
+    MfaPolicies(Vec<view::MfaPolicy>),
+    /// `{"mfaPolicy": …}`
+    MfaPolicy(Box<view::MfaPolicy>),
+    /// `{"mfaStatuses": […]}`
+    MfaStatuses(Vec<view::MfaStatus>),
+    /// `{"webhookEndpoints": […]}`
+    WebhookEndpoints(Vec<view::WebhookEndpointData>),
+    /// `{"appProofs": []}`: there are none (G-PROOF-1).
+    AppProofs,
 }
 
 /// Answer of `get_auth_proxy_config`, which the published API does not describe: the settings under the names of
@@ -321,6 +565,21 @@ impl Serialize for QueryAnswer {
             Self::ApiKeys(keys) => one(serializer, "apiKeys", keys),
             Self::Configs(configs) => one(serializer, "configs", configs),
             Self::AuthProxyConfig(config) => config.serialize(serializer),
+            Self::Authenticator(authenticator) => one(serializer, "authenticator", authenticator),
+            Self::Authenticators(authenticators) => one(serializer, "authenticators", authenticators),
+            Self::OauthProviders(providers) => one(serializer, "oauthProviders", providers),
+            Self::Policy(policy) => one(serializer, "policy", policy),
+            Self::Policies(policies) => one(serializer, "policies", policies),
+            Self::PolicyEvaluations(evaluations) => one(serializer, "policyEvaluations", evaluations),
+            Self::UserTags(tags) => one(serializer, "userTags", tags),
+            Self::EmailEvents(events) => one(serializer, "emailEvents", events),
+            Self::SessionProfile(profile) => one(serializer, "sessionProfile", profile),
+            Self::SessionProfiles(profiles) => one(serializer, "sessionProfiles", profiles),
+            Self::MfaPolicies(policies) => one(serializer, "mfaPolicies", policies),
+            Self::MfaPolicy(policy) => one(serializer, "mfaPolicy", policy),
+            Self::MfaStatuses(statuses) => one(serializer, "mfaStatuses", statuses),
+            Self::WebhookEndpoints(endpoints) => one(serializer, "webhookEndpoints", endpoints),
+            Self::AppProofs => one(serializer, "appProofs", &[(); 0]),
         }
     }
 }

@@ -17,6 +17,24 @@ pub enum Refusal {
     MissingField(String),
     /// A member's value is out of its documented bounds; the text says which.
     InvalidField(&'static str),
+    /// A member's value is not of its type; says where it stands.
+    InvalidMember {
+        /// As in `users[0].userName`.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An expression does not parse or does not type-check.
+    InvalidExpression {
+        /// Which one.
+        expression: Expression,
+        /// Where and why, as the policy language says it.
+        problem: String,
+    },
+    /// Another one of the organization has this label.
+    LabelTaken(Labelled),
+    /// Removing a user, or its credentials, would leave the root quorum short of its threshold.
+    QuorumTooSmall,
     /// The caller lives elsewhere and the activity is not one a parent may run there.
     OrganizationMismatch {
         /// Organization the request names.
@@ -38,6 +56,8 @@ pub enum Refusal {
     PublicKeyExists,
     /// `user authenticator attestation` is missing.
     MissingAttestation,
+    /// The registration has no authenticator data.
+    MissingAttestationData,
     /// The registration does not verify (protocol 01, section 2).
     InvalidAttestation,
     /// The root quorum threshold is zero or above the number of root users.
@@ -81,6 +101,10 @@ pub enum Refusal {
     WalletsUnsupported,
     /// OAuth on the public API (G-OAUTH-1).
     OauthNotEnabled,
+    /// The provider's token does not verify.
+    InvalidOidcToken,
+    /// Another user of the organization has this issuer, subject and audience.
+    OauthProviderExists,
     /// OAuth on the auth proxy; clients look for `OAUTH disallowed`.
     OauthDisallowed,
     /// More than one sub-organization answers to an account filter (G-PXY-3).
@@ -109,6 +133,17 @@ pub enum Refusal {
     MalformedWebauthnStamp,
     /// The stamp's signature does not verify.
     BadApiKeySignature,
+    /// A passkey's signature does not verify, or was made for another site or request.
+    BadWebauthnSignature,
+    /// No passkey with this credential id; `parent` when the target has one.
+    CredentialNotFound {
+        /// Organization the request names.
+        organization: OrganizationId,
+        /// The stamp's credential id, base64url.
+        credential_id: String,
+        /// The organization's parent.
+        parent: Option<OrganizationId>,
+    },
     /// No credential with this key; `parent` when the target has one.
     PublicKeyNotFound {
         /// Organization the request names.
@@ -122,6 +157,8 @@ pub enum Refusal {
     AttestedIdentityNotFound(OrganizationId),
     /// One key in several sub-organizations.
     AmbiguousPublicKey,
+    /// One passkey in several sub-organizations.
+    AmbiguousCredential,
     /// The session or API key has expired.
     ApiKeyExpired {
         /// The stamp's key, hex.
@@ -151,6 +188,10 @@ pub enum Refusal {
         /// Where it was looked for.
         organization: OrganizationId,
     },
+    /// A passkey is unknown.
+    AuthenticatorNotFound,
+    /// A vote names no activity that waits for votes.
+    FingerprintNotFound,
     /// OTP login: no user of the organization has the contact (G-LOGIN-1).
     ContactNotFound {
         /// Kind of the contact.
@@ -164,6 +205,10 @@ pub enum Refusal {
     TooManyLongLivedKeys(UserId),
     /// Ten authenticators are the most a user may have.
     TooManyAuthenticators(UserId),
+    /// Ten OAuth identities are the most a user may have.
+    TooManyOauthProviders(UserId),
+    /// The organization has as many of them as it may (protocol 00, section 1).
+    TooMany(Counted),
     /// The address sends too many requests (counted in memory, per node).
     RateLimited {
         /// Seconds until the next request is welcome.
@@ -181,6 +226,55 @@ pub enum Refusal {
     Unavailable,
     /// A fault of ours; the id finds it in the logs.
     Internal(String),
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident => $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = $text] $variant,)*
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $text,)* })
+            }
+        }
+    };
+}
+
+words! {
+    /// Which expression is wrong.
+    Expression {
+        PolicyCondition => "policy condition",
+        PolicyConsensus => "policy consensus",
+        PolicyTime => "policy time",
+        MfaCondition => "mfa policy condition",
+        SessionScope => "session profile scope",
+    }
+}
+
+words! {
+    /// What has labels of its own.
+    Labelled {
+        Policy => "policy",
+        UserTag => "user tag",
+        SessionProfile => "session profile",
+        MfaPolicy => "mfa policy",
+    }
+}
+
+words! {
+    /// What an organization has a limited number of.
+    Counted {
+        Users => "users",
+        Policies => "policies",
+        Tags => "tags",
+        SessionProfiles => "session profiles",
+        MfaPolicies => "mfa policies",
+        WebhookEndpoints => "webhook endpoints",
+    }
 }
 
 /// What one policy said of a refused activity.
@@ -204,12 +298,19 @@ impl fmt::Display for Refusal {
                 "organization mismatch: request is targeting organization (\"{target}\"), but voters are in organization (\"{caller}\")"
             ),
             Self::CallerIsSubOrganization => f.write_str("this activity cannot be called by sub-organizations"),
+            Self::InvalidMember { path, problem } => write!(f, "invalid request body: {path}: {problem}"),
+            Self::InvalidExpression { expression, problem } => write!(f, "invalid {expression}: {problem}"),
+            Self::LabelTaken(what) => write!(f, "{what} label must be unique"),
+            Self::QuorumTooSmall => f.write_str("root quorum would fall below its threshold"),
             Self::OutsideLivenessWindow => f.write_str("request timestamp is outside of the allowed window"),
             Self::MissingCredential(user) => write!(f, "user missing valid credential: {user}"),
             Self::InvalidApiKeyExpiration => f.write_str("invalid api key expiration"),
             Self::InvalidPublicKey => f.write_str("invalid public key"),
             Self::PublicKeyExists => f.write_str("public key already exists"),
             Self::MissingAttestation => f.write_str("missing parameter: user authenticator attestation"),
+            Self::MissingAttestationData => {
+                f.write_str("missing parameter: user authenticator attestation auth data")
+            }
             Self::InvalidAttestation => f.write_str("invalid authenticator attestation"),
             Self::InvalidQuorumThreshold => f.write_str("quorum threshold must be non-zero integer"),
             Self::MissingQuorumUsers => f.write_str("quorum users missing"),
@@ -232,6 +333,8 @@ impl fmt::Display for Refusal {
             Self::AccountExists => f.write_str("an account with this contact already exists"),
             Self::WalletsUnsupported => f.write_str("wallets are not supported by this server"),
             Self::OauthNotEnabled => f.write_str("OAuth is not enabled"),
+            Self::InvalidOidcToken => f.write_str("invalid OIDC token"),
+            Self::OauthProviderExists => f.write_str("OAuth provider already exists"),
             Self::OauthDisallowed => f.write_str("OAUTH disallowed"),
             Self::AmbiguousAccount => f.write_str("more than one suborg associated with filter"),
             Self::InvalidFilter => f.write_str("invalid filter"),
@@ -248,6 +351,15 @@ impl fmt::Display for Refusal {
             Self::MalformedStamp => f.write_str("malformed activity stamp"),
             Self::MalformedWebauthnStamp => f.write_str("could not extract webauthn stamp"),
             Self::BadApiKeySignature => f.write_str("could not verify api key signature"),
+            Self::BadWebauthnSignature => f.write_str("could not verify WebAuthN signature"),
+            Self::CredentialNotFound { organization, credential_id, parent: Some(_) } => write!(
+                f,
+                "credential ID could not be found in organization or its parent organization organizationId={organization} credentialId={credential_id}"
+            ),
+            Self::CredentialNotFound { organization, credential_id, parent: None } => write!(
+                f,
+                "credential ID could not be found in organization organizationId={organization} credentialId={credential_id}"
+            ),
             Self::PublicKeyNotFound { organization, public_key, parent: Some(parent) } => write!(
                 f,
                 "could not find public key in organization or its parent organization organizationId={organization} publicKey={public_key} parentOrganizationId={parent}"
@@ -260,6 +372,7 @@ impl fmt::Display for Refusal {
                 write!(f, "no user found for attested identity organizationId={organization}")
             }
             Self::AmbiguousPublicKey => f.write_str("more than one suborg associated with a public key"),
+            Self::AmbiguousCredential => f.write_str("more than one suborg associated with a credential ID"),
             Self::ApiKeyExpired { public_key, organization } => write!(
                 f,
                 "rpc error: code = Unauthenticated desc = expired api key publicKey={public_key} organizationId={organization}"
@@ -274,12 +387,18 @@ impl fmt::Display for Refusal {
             Self::NotFound { kind, id, organization } => {
                 write!(f, "unable to find {kind} {id} in organization {organization}")
             }
+            Self::AuthenticatorNotFound => f.write_str("webauthn authenticator not found in organization"),
+            Self::FingerprintNotFound => f.write_str(
+                "No activity found with fingerprint. Consensus activities must target an existing activity by fingerprint",
+            ),
             Self::ContactNotFound { kind: _, organization } => {
                 write!(f, "unable to find user with contact in organization {organization}")
             }
             Self::AmbiguousContact => f.write_str("more than one user associated with a contact"),
             Self::TooManyLongLivedKeys(_) => f.write_str("user has exceeded maximum long-lived api keys"),
             Self::TooManyAuthenticators(_) => f.write_str("user has exceeded maximum authenticators"),
+            Self::TooManyOauthProviders(_) => f.write_str("user has exceeded maximum oauth providers"),
+            Self::TooMany(what) => write!(f, "organization has exceeded maximum {what}"),
             Self::RateLimited { .. } => f.write_str("too many requests from this address, please wait and try again"),
             Self::BodyTooLarge => f.write_str("request body is too large"),
             Self::EncodedBody => f.write_str("encoded request bodies are not supported"),

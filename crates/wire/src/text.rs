@@ -1,11 +1,13 @@
 //! Small validated texts and numbers shared by intents.
 
 use std::fmt;
+use std::ops::Deref;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Refusal;
+use crate::ids::NOT_A_UUID;
 
 /// A decimal number that travels as text (uint64 in the published schema); a JSON integer is accepted too (G-ENV-4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,12 +48,107 @@ impl<'de> Deserialize<'de> for DecimalText {
     }
 }
 
+const NOT_A_LABEL: &str = "a label has 1 to 256 bytes and no control characters";
+const TOO_LONG: &str = "the text is too long";
+const TOO_MANY: &str = "a list has more than 100 entries";
+const EMPTY_LIST: &str = "the list is empty";
+
+/// All that the types of this crate say of a member whose JSON type is right and whose value is not.
+pub(crate) const PROBLEMS: &[&str] = &[NOT_A_UUID, NOT_A_LABEL, TOO_LONG, TOO_MANY, EMPTY_LIST];
+
+/// The most bytes of a label.
+pub const MAX_LABEL: usize = 256;
+/// The most entries of a list in a request.
+pub const MAX_LIST: usize = 100;
+
+/// A name that people gave: 1 to 256 bytes without control characters (G-LIM-1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Label(String);
+
+impl From<Label> for String {
+    fn from(label: Label) -> Self {
+        label.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if is_label(&text) { Ok(Self(text)) } else { Err(D::Error::custom(NOT_A_LABEL)) }
+    }
+}
+
+/// A text of at most `MAX` bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> From<Text<MAX>> for String {
+    fn from(text: Text<MAX>) -> Self {
+        text.0
+    }
+}
+
+impl<const MAX: usize> Deref for Text<MAX> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() <= MAX { Ok(Self(text)) } else { Err(D::Error::custom(TOO_LONG)) }
+    }
+}
+
+/// A list of `MIN` (0 or 1) to [`MAX_LIST`] entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct List<T, const MIN: usize = 0>(Vec<T>);
+
+impl<T, const MIN: usize> List<T, MIN> {
+    /// The entries.
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+
+    /// The entries, each once, in the order of their first mention.
+    pub fn into_unique(self) -> Vec<T>
+    where
+        T: PartialEq,
+    {
+        let mut unique = Vec::with_capacity(self.0.len());
+        for item in self.0 {
+            if !unique.contains(&item) {
+                unique.push(item);
+            }
+        }
+        unique
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MIN: usize> Deserialize<'de> for List<T, MIN> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = Vec::<T>::deserialize(deserializer)?;
+        match items.len() {
+            n if n < MIN => Err(D::Error::custom(EMPTY_LIST)),
+            n if n > MAX_LIST => Err(D::Error::custom(TOO_MANY)),
+            _ => Ok(Self(items)),
+        }
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=MAX_LABEL).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 /// Checks a label: 1 to 256 bytes without control characters (G-LIM-1).
 pub fn label(text: &str, refusal: &'static str) -> Result<(), Refusal> {
-    if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
-        return Err(Refusal::InvalidField(refusal));
-    }
-    Ok(())
+    if is_label(text) { Ok(()) } else { Err(Refusal::InvalidField(refusal)) }
 }
 
 /// Reads a lifetime in seconds that must lie in `1..=max`; `default` when absent.

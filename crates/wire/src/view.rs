@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ActivityId, ApiKeyId, AuthenticatorId, Feature, OrganizationId, UserId, VoteId};
+use crate::{
+    ActivityId, ApiKeyId, AuthenticationMethod, AuthenticatorId, Effect, EmailEventId, Feature, MfaPolicyId,
+    OauthProviderId, OrganizationId, PolicyEvaluationId, PolicyId, RequiredAuthenticationMethod,
+    SessionProfileId, TagId, UserId, VoteId, WebhookEndpointId, WebhookSubscriptionParams,
+};
 
 /// `Timestamp`: seconds and nanoseconds as decimal text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,8 +114,8 @@ pub struct Vote {
     pub user: User,
     /// The activity voted on.
     pub activity_id: ActivityId,
-    /// `VOTE_SELECTION_APPROVED` or `VOTE_SELECTION_REJECTED`
-    pub selection: &'static str,
+    /// For or against.
+    pub selection: VoteSelection,
     /// The body the voter signed; empty where it carried a secret (D-11).
     pub message: String,
     /// The voter's key, hex.
@@ -122,6 +126,17 @@ pub struct Vote {
     pub scheme: String,
     /// When.
     pub created_at: Timestamp,
+}
+
+/// `VOTE_SELECTION_*`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VoteSelection {
+    /// For.
+    #[serde(rename = "VOTE_SELECTION_APPROVED")]
+    Approved,
+    /// Against.
+    #[serde(rename = "VOTE_SELECTION_REJECTED")]
+    Rejected,
 }
 
 /// `User`
@@ -143,15 +158,15 @@ pub struct User {
     /// API keys that have not expired.
     pub api_keys: Vec<ApiKey>,
     /// Tag ids.
-    pub user_tags: Vec<String>,
-    /// Always empty here (G-OAUTH-1).
-    pub oauth_providers: [(); 0],
+    pub user_tags: Vec<TagId>,
+    /// OAuth identities.
+    pub oauth_providers: Vec<OauthProvider>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// MFA policies.
-    pub mfa_policies: [(); 0],
+    pub mfa_policies: Vec<MfaPolicy>,
 }
 
 /// `ApiKey`
@@ -232,53 +247,330 @@ pub struct Quorum {
     pub user_ids: Vec<UserId>,
 }
 
-/// `CREDENTIAL_TYPE_*`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum CredentialType {
-    /// A passkey.
-    #[serde(rename = "CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR")]
-    WebauthnAuthenticator,
-    /// A P-256 API key.
-    #[serde(rename = "CREDENTIAL_TYPE_API_KEY_P256")]
-    ApiKeyP256,
-    /// A secp256k1 API key.
-    #[serde(rename = "CREDENTIAL_TYPE_API_KEY_SECP256K1")]
-    ApiKeySecp256k1,
-    /// An Ed25519 API key.
-    #[serde(rename = "CREDENTIAL_TYPE_API_KEY_ED25519")]
-    ApiKeyEd25519,
-    /// A key made by OTP_AUTH.
-    #[serde(rename = "CREDENTIAL_TYPE_OTP_AUTH_KEY_P256")]
-    OtpAuthKeyP256,
-    /// A session key.
-    #[serde(rename = "CREDENTIAL_TYPE_LOGIN")]
-    Login,
+macro_rules! credential_types {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
+        /// `CREDENTIAL_TYPE_*`
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum CredentialType {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl CredentialType {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Finds a type by its name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl CredentialType {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WebauthnAuthenticator => "CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR",
-            Self::ApiKeyP256 => "CREDENTIAL_TYPE_API_KEY_P256",
-            Self::ApiKeySecp256k1 => "CREDENTIAL_TYPE_API_KEY_SECP256K1",
-            Self::ApiKeyEd25519 => "CREDENTIAL_TYPE_API_KEY_ED25519",
-            Self::OtpAuthKeyP256 => "CREDENTIAL_TYPE_OTP_AUTH_KEY_P256",
-            Self::Login => "CREDENTIAL_TYPE_LOGIN",
-        }
-    }
+credential_types! {
+    /// A passkey.
+    WebauthnAuthenticator => "CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR";
+    /// A P-256 API key.
+    ApiKeyP256 => "CREDENTIAL_TYPE_API_KEY_P256";
+    /// A secp256k1 API key.
+    ApiKeySecp256k1 => "CREDENTIAL_TYPE_API_KEY_SECP256K1";
+    /// An Ed25519 API key.
+    ApiKeyEd25519 => "CREDENTIAL_TYPE_API_KEY_ED25519";
+    /// A key made by OTP_AUTH.
+    OtpAuthKeyP256 => "CREDENTIAL_TYPE_OTP_AUTH_KEY_P256";
+    /// A session key.
+    Login => "CREDENTIAL_TYPE_LOGIN";
+    /// A key made by INIT_USER_EMAIL_RECOVERY, which can only recover its user.
+    RecoverUserKeyP256 => "CREDENTIAL_TYPE_RECOVER_USER_KEY_P256";
+    /// A key made by EMAIL_AUTH.
+    EmailAuthKeyP256 => "CREDENTIAL_TYPE_EMAIL_AUTH_KEY_P256";
+    /// A key made by CREATE_READ_WRITE_SESSION.
+    ReadWriteSessionKeyP256 => "CREDENTIAL_TYPE_READ_WRITE_SESSION_KEY_P256";
+    /// A key made by OAUTH; never made here (G-OAUTH-1).
+    OauthKeyP256 => "CREDENTIAL_TYPE_OAUTH_KEY_P256";
+}
 
-    /// Finds a type by its name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::WebauthnAuthenticator,
-            Self::ApiKeyP256,
-            Self::ApiKeySecp256k1,
-            Self::ApiKeyEd25519,
-            Self::OtpAuthKeyP256,
-            Self::Login,
-        ]
-        .into_iter()
-        .find(|t| t.as_str() == name)
-    }
+/// `OauthProvider`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OauthProvider {
+    /// UUID.
+    pub provider_id: OauthProviderId,
+    /// Label.
+    pub provider_name: String,
+    /// iss
+    pub issuer: String,
+    /// aud
+    pub audience: String,
+    /// sub
+    pub subject: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// `Policy`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// UUID.
+    pub policy_id: PolicyId,
+    /// Label, unique in the organization.
+    pub policy_name: String,
+    /// What it does where it applies.
+    pub effect: Effect,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Free text; may be empty.
+    pub notes: String,
+    /// Expression; empty when there is none.
+    pub consensus: String,
+    /// Expression; empty when there is none.
+    pub condition: String,
+    /// Expression; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+}
+
+/// `TagType`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TagType {
+    /// A tag of users; there are no others here.
+    #[serde(rename = "TAG_TYPE_USER")]
+    User,
+}
+
+/// `v1.Tag`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tag {
+    /// UUID.
+    pub tag_id: TagId,
+    /// Label, unique in the organization.
+    pub tag_name: String,
+    /// `TAG_TYPE_USER`
+    pub tag_type: TagType,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// `Outcome`: what one policy comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It allows.
+    #[serde(rename = "OUTCOME_ALLOW")]
+    Allow,
+    /// It denies.
+    #[serde(rename = "OUTCOME_DENY_EXPLICIT")]
+    DenyExplicit,
+    /// It does not apply.
+    #[serde(rename = "OUTCOME_DENY_IMPLICIT")]
+    DenyImplicit,
+    /// It applies, and more approvals are needed.
+    #[serde(rename = "OUTCOME_REQUIRES_CONSENSUS")]
+    RequiresConsensus,
+    /// It applies, and rejections keep its consensus from being reached.
+    #[serde(rename = "OUTCOME_REJECTED")]
+    Rejected,
+    /// It cannot be evaluated.
+    #[serde(rename = "OUTCOME_ERROR")]
+    Error,
+    /// It applies, and an approver must show further credentials.
+    #[serde(rename = "OUTCOME_REQUIRES_AUTHENTICATORS")]
+    RequiresAuthenticators,
+    /// It does not apply at this time.
+    #[serde(rename = "OUTCOME_TIME_INACTIVE")]
+    TimeInactive,
+}
+
+/// `common.v1.PolicyEvaluation`: what one policy came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyResult {
+    /// The policy.
+    pub policy_id: PolicyId,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Why; a member of this server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `activity.v1.PolicyEvaluation`: what all policies came to when a vote was cast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyEvaluation {
+    /// UUID.
+    pub id: PolicyEvaluationId,
+    /// The activity voted on.
+    pub activity_id: ActivityId,
+    /// Where it was proposed.
+    pub organization_id: OrganizationId,
+    /// The vote.
+    pub vote_id: VoteId,
+    /// One entry for each policy.
+    pub policy_evaluations: Vec<PolicyResult>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What can become of an e-mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EmailEventType {
+    /// It was handed to the mail server.
+    Send,
+    /// It arrived.
+    Delivery,
+    /// It was refused for good.
+    Bounce,
+    /// It is tried again later.
+    DeliveryDelay,
+    /// Its recipient complained.
+    Complaint,
+}
+
+/// `EmailEvent`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailEvent {
+    /// UUID.
+    pub id: EmailEventId,
+    /// The organization that sent it.
+    pub organization_id: OrganizationId,
+    /// The message's own id.
+    pub message_id: String,
+    /// What became of it.
+    pub event_type: EmailEventType,
+    /// Sender.
+    pub from_address: String,
+    /// Recipient.
+    pub to_address: String,
+    /// Sender pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender_tenant: Option<String>,
+    /// Epoch milliseconds.
+    pub timestamp: String,
+    /// Epoch milliseconds, unlike every other `createdAt`.
+    pub created_at: String,
+    /// More about it.
+    pub details: EmailEventDetails,
+}
+
+/// `EmailEventDetails`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailEventDetails {
+    /// Kind of the refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_type: Option<String>,
+    /// Finer kind of the refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_sub_type: Option<String>,
+    /// SMTP diagnostic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnostic_code: Option<String>,
+    /// SMTP answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_smtp_response: Option<String>,
+    /// Milliseconds from sending to delivery, decimal text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_processing_time_millis: Option<String>,
+    /// Kind of the delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_delay_type: Option<String>,
+    /// Kind of the complaint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complaint_feedback_type: Option<String>,
+}
+
+/// `SessionProfile`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionProfile {
+    /// UUID.
+    pub session_profile_id: SessionProfileId,
+    /// Label; the `session_type` of sessions with this profile.
+    pub session_profile_name: String,
+    /// Expression, evaluated on every activity.
+    pub scope: String,
+    /// The most that a session lasts, decimal text; absent when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_seconds: Option<String>,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// `MfaPolicy`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaPolicy {
+    /// UUID.
+    pub mfa_policy_id: MfaPolicyId,
+    /// Label.
+    pub mfa_policy_name: String,
+    /// Expression over `activity`.
+    pub condition: String,
+    /// Every entry must be met.
+    pub required_authentication_methods: Vec<RequiredAuthenticationMethod>,
+    /// Lower is evaluated first.
+    pub order: i64,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// `MfaStatus`: how far one approver is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaStatus {
+    /// The policy enforced.
+    pub mfa_policy_id: MfaPolicyId,
+    /// The approver.
+    pub user_id: UserId,
+    /// Whether every entry is met.
+    pub satisfied: bool,
+    /// What was shown so far.
+    pub satisfied_methods: Vec<AuthenticationMethod>,
+    /// Every entry must be met.
+    pub required_methods: Vec<RequiredAuthenticationMethod>,
+}
+
+/// `WebhookEndpointData`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEndpointData {
+    /// UUID.
+    pub endpoint_id: WebhookEndpointId,
+    /// Its organization.
+    pub organization_id: OrganizationId,
+    /// https URL.
+    pub url: String,
+    /// Label.
+    pub name: String,
+    /// Whether it is told anything.
+    pub is_active: bool,
+    /// What it is told of.
+    pub subscriptions: Vec<WebhookSubscriptionParams>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::label;
+use crate::text::{MAX_LIST, label};
 use crate::{ApiKeyId, DecimalText, Refusal, UserId};
 
 /// `ApiKeyCurve`
@@ -97,9 +97,6 @@ impl TryFrom<ApiKeyParamsV2> for NewApiKey {
         })
     }
 }
-
-/// The most entries a list of credentials may have.
-pub(super) const MAX_LIST: usize = 100;
 
 pub(super) fn api_keys<P>(params: Vec<P>) -> Result<Vec<NewApiKey>, Refusal>
 where

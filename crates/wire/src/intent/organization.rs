@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::credentials::{MAX_LIST, api_keys};
+use super::credentials::api_keys;
 use super::{ApiKeyParams, ApiKeyParamsV2, ClientSignatureParams, NewApiKey};
-use crate::text::label;
+use crate::text::{MAX_LIST, label};
 use crate::{Contact, Refusal};
 
 /// `Attestation`
