@@ -5,14 +5,12 @@
 //! Policies and consensus take their place between the first and the second step.
 
 pub mod facts;
+pub mod judgement;
 pub mod language;
 
+pub use judgement::Permit;
 use vestibule_wire::view::Quorum;
 use vestibule_wire::{ActivityType, PolicyOutcome, UserId};
-
-/// Leave to commit what one activity decides. Only [`judge`] makes it.
-#[derive(Debug)]
-pub struct Permit(());
 
 /// What the decision may depend on.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +42,7 @@ pub enum Verdict {
 pub fn judge(request: &Request<'_>) -> Verdict {
     let quorum_met = request.quorum.threshold == 1 && request.quorum.user_ids.contains(&request.caller);
     if quorum_met || proxy_right(request) || implicit_right(request) {
-        Verdict::Allow(Permit(()))
+        Verdict::Allow(Permit::new(Vec::new()))
     } else {
         Verdict::Deny(Vec::new())
     }

@@ -27,6 +27,25 @@ impl Expr {
             _ => std::slice::from_ref(self),
         }
     }
+
+    /// Whether a root of this name, which no variable can have, occurs anywhere.
+    pub(crate) fn names(&self, root: &str) -> bool {
+        match &self.node {
+            Node::Bool(_) | Node::Integer(_) | Node::Text(_) | Node::Timestamp(_) | Node::CronSpan(_) => {
+                false
+            }
+            Node::Name(name) => name == root,
+            Node::Field(of, _) | Node::Count(of) | Node::Not(of) => of.names(root),
+            Node::Index(a, b) | Node::Contains(a, b) | Node::Compare(_, a, b) => {
+                a.names(root) || b.names(root)
+            }
+            Node::Slice(a, b, c) => a.names(root) || b.names(root) || c.names(root),
+            Node::Each { list, body, .. } => list.names(root) || body.names(root),
+            Node::List(parts) | Node::And(parts) | Node::Or(parts) => {
+                parts.iter().any(|part| part.names(root))
+            }
+        }
+    }
 }
 
 /// `==` and its like.

@@ -34,7 +34,7 @@ pub const MAX_NESTING: usize = 64;
 pub const MAX_NODES: usize = 2048;
 /// Steps of one evaluation. A node is a step each time it is evaluated; so is every element of a list that is read or
 /// searched, every byte of a string that is cut, and every day and firing of a schedule that is looked at.
-pub const EVALUATION_STEPS: u64 = 100_000;
+pub const EVALUATION_STEPS: u64 = 20_000;
 
 macro_rules! expression {
     ($(#[$doc:meta])* $name:ident over $roots:ident) => {
@@ -103,6 +103,17 @@ impl Consensus {
     /// The same, out of a budget that more than one evaluation shares.
     pub(crate) fn eval_within(&self, approvals: &Approvals<'_>, fuel: &mut u64) -> Result<bool, EvalError> {
         evaluate(&self.0, Environment::Consensus(approvals), fuel)
+    }
+
+    /// The values of the parts that `&&` joins; a part without a value is `None`.
+    pub(crate) fn parts_within(&self, approvals: &Approvals<'_>, fuel: &mut u64) -> Vec<Option<bool>> {
+        let environment = Environment::Consensus(approvals);
+        self.0.clauses().iter().map(|part| evaluate(part, environment, fuel).ok()).collect()
+    }
+
+    /// Whether it depends on what approvals are made with, and not only on who makes them.
+    pub(crate) fn reads_credentials(&self) -> bool {
+        self.0.names("credentials")
     }
 
     /// The first of the parts joined by `&&` that does not hold, as text.

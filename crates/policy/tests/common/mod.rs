@@ -2,7 +2,8 @@
 #![allow(dead_code)]
 
 use vestibule_policy::facts::{ActivityFacts, Approver, CredentialFacts, Params};
-use vestibule_wire::UserId;
+use vestibule_policy::judgement::{Ballot, Effect, Member, Policy};
+use vestibule_wire::{PolicyId, UserId};
 
 pub fn user_id(n: u128) -> UserId {
     UserId::from_bytes(n.to_be_bytes())
@@ -58,4 +59,27 @@ pub fn passkey(n: u128) -> CredentialFacts {
         credential_id: format!("cred-{n}"),
         public_key: format!("04{n:0128x}"),
     }
+}
+
+/// A member with these credentials.
+pub fn member(n: u128, tags: &[&str], credentials: Vec<CredentialFacts>) -> Member {
+    Member { user: approver(n, tags), credentials }
+}
+
+/// The approval of a member with its first credential.
+pub fn ballot(member: &Member) -> Ballot {
+    Ballot { user: member.user.clone(), credential: member.credentials.first().cloned() }
+}
+
+pub fn allow(n: u128, condition: &str, consensus: &str) -> Policy {
+    policy(n, Effect::Allow, condition, consensus, None)
+}
+
+pub fn deny(n: u128, condition: &str, consensus: &str) -> Policy {
+    policy(n, Effect::Deny, condition, consensus, None)
+}
+
+pub fn policy(n: u128, effect: Effect, condition: &str, consensus: &str, time: Option<&str>) -> Policy {
+    let id = PolicyId::from_bytes(n.to_be_bytes());
+    Policy::compile(id, format!("policy {n}"), effect, condition, consensus, time).unwrap()
 }
