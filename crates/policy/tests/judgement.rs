@@ -52,7 +52,7 @@ impl Scene {
     fn ask<T>(&self, answer: impl FnOnce(&Question<'_>) -> T) -> T {
         let cast = |n: &u128| {
             let found = self.members.iter().find(|member| member.user.id == user_id(*n));
-            ballot(found.unwrap())
+            ballot(found.expect("the scene has five members"))
         };
         let approvals: Vec<Ballot> = self.approvers.iter().map(cast).collect();
         let rejections: Vec<UserId> = self.rejecters.iter().map(|n| user_id(*n)).collect();

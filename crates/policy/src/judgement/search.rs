@@ -101,7 +101,36 @@ impl<'a, 'b> Search<'a, 'b> {
                 }
             }
         }
-        None
+        if self.consensus.reads_credentials() { self.settle(voters) } else { None }
+    }
+
+    /// Starts from everybody voting with everything, and settles each voter on one voice: first those of whom one voice is
+    /// indispensable, then the others on whatever still suffices.
+    fn settle(&mut self, voters: &[Vec<Voice<'a>>]) -> Option<Vec<Voice<'a>>> {
+        let mut open = voters.to_vec();
+        if !self.satisfied(&open.concat()) {
+            return None;
+        }
+        let several: Vec<_> = (0..open.len()).filter(|nth| open[*nth].len() > 1).collect();
+        for nth in several.iter().copied() {
+            for left_out in 0..open[nth].len() {
+                let mut without = open.clone();
+                let voice = without[nth].remove(left_out);
+                if !self.satisfied(&without.concat()) {
+                    open[nth] = vec![voice];
+                    break;
+                }
+            }
+        }
+        for nth in several {
+            let choices = std::mem::take(&mut open[nth]);
+            let settled = choices.into_iter().find(|voice| {
+                open[nth] = vec![*voice];
+                self.satisfied(&open.concat())
+            });
+            settled?;
+        }
+        Some(open.concat())
     }
 
     /// Ways of giving every voter one voice, with whether it does harm: first the credential that helps most on its own, then

@@ -20,16 +20,24 @@ impl PartialEq for Expr {
 }
 
 impl Expr {
-    /// The parts that `&&` joins at the top; the expression itself where there is no `&&`.
-    pub(crate) fn clauses(&self) -> &[Expr] {
+    /// The parts that `&&` joins, at the top and below; the expression itself where there is no `&&`.
+    pub(super) fn clauses(&self) -> Vec<&Expr> {
         match &self.node {
-            Node::And(parts) => parts,
-            _ => std::slice::from_ref(self),
+            Node::And(parts) => parts.iter().flat_map(Expr::clauses).collect(),
+            _ => vec![self],
+        }
+    }
+
+    /// The parts that `&&` and `||` join, at the top and below.
+    pub(super) fn atoms(&self) -> Vec<&Expr> {
+        match &self.node {
+            Node::And(parts) | Node::Or(parts) => parts.iter().flat_map(Expr::atoms).collect(),
+            _ => vec![self],
         }
     }
 
     /// Whether a root of this name, which no variable can have, occurs anywhere.
-    pub(crate) fn names(&self, root: &str) -> bool {
+    pub(super) fn names(&self, root: &str) -> bool {
         match &self.node {
             Node::Bool(_) | Node::Integer(_) | Node::Text(_) | Node::Timestamp(_) | Node::CronSpan(_) => {
                 false

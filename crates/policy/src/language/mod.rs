@@ -105,10 +105,10 @@ impl Consensus {
         evaluate(&self.0, Environment::Consensus(approvals), fuel)
     }
 
-    /// The values of the parts that `&&` joins; a part without a value is `None`.
+    /// The values of the parts that `&&` and `||` join; a part without a value is `None`.
     pub(crate) fn parts_within(&self, approvals: &Approvals<'_>, fuel: &mut u64) -> Vec<Option<bool>> {
         let environment = Environment::Consensus(approvals);
-        self.0.clauses().iter().map(|part| evaluate(part, environment, fuel).ok()).collect()
+        self.0.atoms().into_iter().map(|part| evaluate(part, environment, fuel).ok()).collect()
     }
 
     /// Whether it depends on what approvals are made with, and not only on who makes them.
@@ -134,6 +134,6 @@ impl TimeRule {
 
 fn failing(expr: &Expr, environment: Environment<'_>) -> Option<String> {
     let mut fuel = EVALUATION_STEPS;
-    let part = expr.clauses().iter().find(|part| evaluate(part, environment, &mut fuel) == Ok(false))?;
+    let part = expr.clauses().into_iter().find(|part| evaluate(part, environment, &mut fuel) == Ok(false))?;
     Some(part.to_string())
 }

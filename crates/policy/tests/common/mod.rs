@@ -81,5 +81,6 @@ pub fn deny(n: u128, condition: &str, consensus: &str) -> Policy {
 
 pub fn policy(n: u128, effect: Effect, condition: &str, consensus: &str, time: Option<&str>) -> Policy {
     let id = PolicyId::from_bytes(n.to_be_bytes());
-    Policy::compile(id, format!("policy {n}"), effect, condition, consensus, time).unwrap()
+    Policy::compile(id, format!("policy {n}"), effect, condition, consensus, time)
+        .expect("the policy compiles")
 }
