@@ -1,6 +1,6 @@
 //! What expressions are evaluated on: the activity at hand, and who approved it with which credential.
 
-use vestibule_wire::UserId;
+use vestibule_wire::{ActivityType, Intent, UserId};
 
 /// The root `activity` of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,22 @@ pub struct ActivityFacts {
     pub action: &'static str,
     /// The published parameters that this activity has.
     pub params: Params,
+}
+
+impl ActivityFacts {
+    /// The facts about an activity of this type with these parameters.
+    pub fn of(activity_type: ActivityType, params: Params) -> Self {
+        let (resource, action) = match activity_type.resource_action() {
+            Some((resource, action)) => (resource.as_str(), action.as_str()),
+            None => ("", ""),
+        };
+        Self { activity_type: activity_type.name(), kind: activity_type.kind(), resource, action, params }
+    }
+
+    /// The facts about an activity as it was submitted.
+    pub fn about(activity_type: ActivityType, intent: &Intent) -> Self {
+        Self::of(activity_type, Params::about(activity_type, intent))
+    }
 }
 
 /// `activity.params`: the published fields. `None`: this activity does not have it, and naming it is an evaluation error.
@@ -32,6 +48,39 @@ pub struct Params {
     pub session_profile_id: Option<String>,
     /// The webhook endpoint that is updated or deleted.
     pub endpoint_id: Option<String>,
+}
+
+impl Params {
+    /// The published parameters of an activity (protocol 02, section 1.1). One that the request left out is absent, but for
+    /// a code length, which has a default.
+    pub fn about(activity_type: ActivityType, intent: &Intent) -> Self {
+        let mut params = Self::default();
+        match intent {
+            Intent::DeleteUsers(users) => {
+                params.user_ids = Some(users.ids.iter().map(ToString::to_string).collect());
+            }
+            Intent::CreateApiKeys(keys) => params.user_id = Some(keys.user_id.to_string()),
+            Intent::DeleteApiKeys(keys) => {
+                params.user_id = Some(keys.user_id.to_string());
+                params.api_key_ids = Some(keys.ids.iter().map(ToString::to_string).collect());
+            }
+            Intent::InitOtp(otp)
+                if matches!(activity_type, ActivityType::InitOtpAuthV2 | ActivityType::InitOtpAuthV3) =>
+            {
+                params.otp_length = Some(i64::from(otp.length));
+            }
+            Intent::OtpLogin(login) => {
+                params.session_profile_id.clone_from(&login.session.session_profile_id)
+            }
+            Intent::StampLogin(login) => {
+                params.session_profile_id.clone_from(&login.session.session_profile_id)
+            }
+            Intent::UpdateWebhookEndpoint(endpoint) => params.endpoint_id = Some(endpoint.id.to_string()),
+            Intent::DeleteWebhookEndpoint(endpoint) => params.endpoint_id = Some(endpoint.id.to_string()),
+            _ => {}
+        }
+        params
+    }
 }
 
 /// A `User` of the consensus language.

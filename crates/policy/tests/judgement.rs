@@ -5,10 +5,13 @@ mod common;
 use common::{allow, api_key, ballot, delete_users, deny, member, otp_login, passkey, policy, user_id};
 use vestibule_policy::facts::{ActivityFacts, Params};
 use vestibule_policy::judgement::{
-    Ballot, Effect, InvalidPolicy, Member, Outcome, Policy, Question, Verdict, judge, may_matter,
+    Ballot, InvalidPolicy, Member, Outcome, Policy, Question, Verdict, judge, may_matter,
 };
 use vestibule_wire::view::Quorum;
-use vestibule_wire::{PolicyId, UserId};
+use vestibule_wire::{
+    ActivityType, ApiKeyId, DeleteApiKeys, DeleteUsers, Effect, Intent, PolicyId, SessionRequest, StampLogin,
+    UserId,
+};
 
 /// Everything a question borrows from.
 struct Scene {
@@ -209,6 +212,7 @@ fn no_policy_decides_what_the_root_quorum_decides_alone() {
         "REMOVE_ORGANIZATION_FEATURE",
         "UPDATE_ORGANIZATION_NAME",
     ] {
+        assert!(ActivityType::ALL.iter().any(|known| known.kind() == kind), "{kind}");
         let all = || vec![allow(1, "true", ""), deny(2, "true", "")];
         assert_eq!(scene(activity(kind, "", ""), all()).on_self().verdict(), "deny", "{kind}");
         let root = scene(activity(kind, "", ""), all()).quorum_of(2, &[2, 3]);
@@ -382,6 +386,7 @@ fn users_manage_themselves_unless_a_policy_denies_it() {
         "UPDATE_USER_EMAIL",
         "UPDATE_USER_PHONE_NUMBER",
     ] {
+        assert!(ActivityType::ALL.iter().any(|known| known.kind() == kind), "{kind}");
         let own = || activity(kind, "", "");
         assert_eq!(scene(own(), vec![]).on_self().verdict(), "allow", "{kind}");
         assert_eq!(scene(own(), vec![]).verdict(), "deny", "{kind}");
@@ -493,4 +498,51 @@ fn a_hundred_users_and_a_hundred_policies_are_judged() {
     assert_eq!(some.verdict(), "needs consensus");
     assert_eq!(some.electorate(), [1, 2, 4, 5]);
     assert_eq!(some.outcomes()[0], Outcome::RequiresConsensus);
+}
+
+#[test]
+fn every_activity_has_the_facts_of_its_type() {
+    let facts = ActivityFacts::of(ActivityType::OtpLoginV2, Params::default());
+    assert_eq!((facts.activity_type, facts.kind), ("ACTIVITY_TYPE_OTP_LOGIN_V2", "OTP_LOGIN"));
+    assert_eq!((facts.resource, facts.action), ("AUTH", "CREATE"));
+    let facts = ActivityFacts::of(ActivityType::SetOrganizationFeature, Params::default());
+    assert_eq!((facts.resource, facts.action), ("", ""));
+}
+
+#[test]
+fn a_root_user_alone_meets_a_threshold_of_one_for_every_activity() {
+    for &activity_type in ActivityType::ALL {
+        let facts = ActivityFacts::of(activity_type, Params::default());
+        assert_eq!(scene(facts.clone(), vec![]).proposed_by(1).verdict(), "allow", "{}", facts.kind);
+        assert_eq!(scene(facts.clone(), vec![]).verdict(), "deny", "{}", facts.kind);
+    }
+}
+
+#[test]
+fn an_activity_has_the_published_parameters_and_no_others() {
+    let public_key = format!("02{}", "11".repeat(32));
+    let session = |profile: Option<&str>| SessionRequest {
+        public_key: Some(public_key.clone()),
+        expiration: None,
+        invalidate_existing: false,
+        session_profile_id: profile.map(str::to_owned),
+    };
+    let params = |activity_type, intent| ActivityFacts::about(activity_type, &intent).params;
+    let login = |profile| Intent::StampLogin(StampLogin { session: session(profile) });
+    let none = Params::default;
+    assert_eq!(params(ActivityType::StampLogin, login(None)), none());
+    assert_eq!(
+        params(ActivityType::StampLogin, login(Some("p"))),
+        Params { session_profile_id: Some("p".to_owned()), ..none() }
+    );
+    let delete = Intent::DeleteUsers(DeleteUsers { ids: vec![user_id(1), user_id(2)] });
+    let ids = vec![user_id(1).to_string(), user_id(2).to_string()];
+    assert_eq!(params(ActivityType::DeleteUsers, delete), Params { user_ids: Some(ids), ..none() });
+    let key = ApiKeyId::from_bytes([7; 16]);
+    let keys = Intent::DeleteApiKeys(DeleteApiKeys { user_id: user_id(1), ids: vec![key] });
+    assert_eq!(
+        params(ActivityType::DeleteApiKeys, keys),
+        Params { user_id: Some(user_id(1).to_string()), api_key_ids: Some(vec![key.to_string()]), ..none() }
+    );
+    assert_eq!(params(ActivityType::DeleteSubOrganization, Intent::DeleteSubOrganization), none());
 }

@@ -7,9 +7,9 @@ mod policy;
 mod search;
 
 use vestibule_wire::view::Quorum;
-use vestibule_wire::{PolicyId, UserId};
+use vestibule_wire::{Effect, PolicyId, UserId};
 
-pub use policy::{Effect, InvalidPolicy, Policy};
+pub use policy::{InvalidPolicy, Policy};
 pub use search::{ELECTION_STEPS, SEARCH_STEPS};
 
 use crate::facts::{ActivityFacts, Approver, CredentialFacts};

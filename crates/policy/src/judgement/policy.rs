@@ -1,17 +1,8 @@
 //! A policy, ready to be asked.
 
-use vestibule_wire::PolicyId;
+use vestibule_wire::{Effect, PolicyId};
 
 use crate::language::{Condition, Consensus, PolicyError, TimeRule};
-
-/// What a policy does where it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// `EFFECT_ALLOW`
-    Allow,
-    /// `EFFECT_DENY`
-    Deny,
-}
 
 /// The three expressions are compiled; an absent one always holds, but for an absent consensus, which asks for the
 /// approval of whoever proposed the activity.

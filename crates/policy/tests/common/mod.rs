@@ -2,8 +2,8 @@
 #![allow(dead_code)]
 
 use vestibule_policy::facts::{ActivityFacts, Approver, CredentialFacts, Params};
-use vestibule_policy::judgement::{Ballot, Effect, Member, Policy};
-use vestibule_wire::{PolicyId, UserId};
+use vestibule_policy::judgement::{Ballot, Member, Policy};
+use vestibule_wire::{Effect, PolicyId, UserId};
 
 pub fn user_id(n: u128) -> UserId {
     UserId::from_bytes(n.to_be_bytes())
