@@ -5,7 +5,7 @@
 //! except ECDSA nonces, which the library draws itself.
 //!
 //! Each primitive emits one `trace` event with target `vestibule::crypto` and a field `op` (`ecdsa_verify`,
-//! `ecdsa_sign`, `ecdh`, `keygen`, `aead_seal`, `aead_open`, `hmac`), so that a test can show that two requests cost
+//! `eddsa_verify`, `rsa_verify`, `ecdsa_sign`, `ecdh`, `keygen`, `aead_seal`, `aead_open`, `hmac`), so that a test can show that two requests cost
 //! the same operations.
 
 pub mod bundle;

@@ -1,4 +1,5 @@
 //! Stamps: the headers `X-Stamp` and `X-Stamp-Attested` that authenticate a request (protocol 01, sections 1 and 3).
+//! Those of passkeys are in [`crate::webauthn`].
 //!
 //! Parsing and verifying are apart, because the key must be looked up in between: an unknown key and a bad signature
 //! are different errors to a client.
@@ -11,7 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::p256::{BadSignature, PublicKey, SigningKey, canonical_hex};
+use crate::other_curves::{Ed25519Key, Secp256k1Key};
+use crate::p256::{BadSignature, InvalidKey, KeyCache, PublicKey, SigningKey, canonical_hex};
 
 /// The largest `X-Stamp` header value, in bytes (G-STAMP-3).
 pub const MAX_API_STAMP: usize = 4096;
@@ -68,7 +70,24 @@ impl StampScheme {
     }
 }
 
-/// A parsed `X-Stamp`. Every scheme parses, so that the caller can answer; only P-256 verifies.
+/// The public key of an `X-Stamp`, parsed.
+#[derive(Debug, Clone)]
+pub enum StampKey {
+    /// For [`StampScheme::P256`].
+    P256(PublicKey),
+    /// For [`StampScheme::Secp256k1`] and [`StampScheme::Secp256k1Eip191`].
+    Secp256k1(Secp256k1Key),
+    /// For [`StampScheme::Ed25519`].
+    Ed25519(Ed25519Key),
+}
+
+impl From<PublicKey> for StampKey {
+    fn from(key: PublicKey) -> Self {
+        Self::P256(key)
+    }
+}
+
+/// A parsed `X-Stamp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiStamp {
     /// The public key as given, in lower case; hex of a length that fits the scheme.
@@ -110,24 +129,43 @@ impl ApiStamp {
         Ok(Self { public_key, scheme, signature })
     }
 
-    /// The key as registered keys are compared: a P-256 key compressed, lower case; other keys as given, lower case.
+    /// The key as registered keys are compared: lower case, a point of an ECDSA curve compressed.
     ///
     /// Text only: whether the point is on the curve shows when the registered key verifies.
     pub fn canonical_key(&self) -> String {
         match self.scheme {
-            StampScheme::P256 => canonical_hex(&self.public_key).unwrap_or_else(|_| self.public_key.clone()),
-            StampScheme::Secp256k1 | StampScheme::Secp256k1Eip191 | StampScheme::Ed25519 => {
-                self.public_key.clone()
+            StampScheme::P256 | StampScheme::Secp256k1 | StampScheme::Secp256k1Eip191 => {
+                canonical_hex(&self.public_key).unwrap_or_else(|_| self.public_key.clone())
             }
+            StampScheme::Ed25519 => self.public_key.clone(),
+        }
+    }
+
+    /// Parses the key that the stamp names, on the curve of its scheme.
+    pub fn key(&self, cache: &KeyCache) -> Result<StampKey, InvalidKey> {
+        let canonical = self.canonical_key();
+        if self.scheme == StampScheme::P256 {
+            return cache.get_hex(&canonical).map(StampKey::P256);
+        }
+        let bytes = hex::decode(canonical).map_err(|_| InvalidKey)?;
+        match self.scheme {
+            StampScheme::Ed25519 => Ed25519Key::from_bytes(&bytes).map(StampKey::Ed25519),
+            _ => Secp256k1Key::from_sec1(&bytes).map(StampKey::Secp256k1),
         }
     }
 
     /// Verifies the signature over the raw request body with `key`, the registered key that [`ApiStamp::canonical_key`]
-    /// found. Refuses every scheme but P-256: a P-256 key signs with no other. DER only, see [`PublicKey::verify_der`].
-    pub fn verify(&self, key: &PublicKey, body: &[u8]) -> Result<(), BadSignature> {
-        match self.scheme {
-            StampScheme::P256 => key.verify_der(body, &self.signature),
-            StampScheme::Secp256k1 | StampScheme::Secp256k1Eip191 | StampScheme::Ed25519 => Err(BadSignature),
+    /// found. Refuses a scheme that the key does not sign with. ECDSA signatures are DER, see [`PublicKey::verify_der`];
+    /// those of Ed25519 have 64 bytes.
+    pub fn verify(&self, key: &StampKey, body: &[u8]) -> Result<(), BadSignature> {
+        match (self.scheme, key) {
+            (StampScheme::P256, StampKey::P256(key)) => key.verify_der(body, &self.signature),
+            (StampScheme::Secp256k1, StampKey::Secp256k1(key)) => key.verify_sha256(body, &self.signature),
+            (StampScheme::Secp256k1Eip191, StampKey::Secp256k1(key)) => {
+                key.verify_eip191(body, &self.signature)
+            }
+            (StampScheme::Ed25519, StampKey::Ed25519(key)) => key.verify(body, &self.signature),
+            _ => Err(BadSignature),
         }
     }
 

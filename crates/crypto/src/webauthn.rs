@@ -1,8 +1,8 @@
-//! Passkeys: what a client presents when it registers one (protocol 01, section 2; W3C Web Authentication Level 3,
-//! sections 5.8.1, 6.1 and 6.5).
+//! Passkeys: what a client presents when it registers one, and when it stamps with one (protocol 01, section 2; W3C Web
+//! Authentication Level 3, sections 5.8.1, 6.1 and 6.5).
 //!
-//! Promise: a [`Registration`] is well formed throughout, and its key is one that assertions can be verified with.
-//! Attestation statements are read past, never verified (GAPS G-WA-4), so nothing here says which device made the key.
+//! Promise: a [`Registration`] is well formed throughout, and its key is one that assertions can be verified with; an
+//! [`Asserted`] was signed by that key over the request's very bytes. Attestation statements are read past, never verified (GAPS G-WA-4), so nothing here says which device made the key.
 //! The relying party and the origin are reported, not judged: the caller holds the policy (G-WA-2).
 
 use aws_lc_rs::encoding::AsDer;
@@ -18,8 +18,11 @@ use uuid::Uuid;
 
 use crate::p256::PublicKey;
 
+mod assertion;
 #[cfg(test)]
 mod tests;
+
+pub use assertion::{Asserted, Assertion, AssertionError, MAX_ASSERTION};
 
 /// The largest accepted text of each kind, in characters. A TPM attestation, the largest in use, has some 8000.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -44,6 +47,7 @@ const MAX_ENTRIES: usize = 64;
 
 /// Flags of the authenticator data (Web Authentication, section 6.1).
 const USER_PRESENT: u8 = 1 << 0;
+const USER_VERIFIED: u8 = 1 << 2;
 const ATTESTED_CREDENTIAL: u8 = 1 << 6;
 const EXTENSIONS: u8 = 1 << 7;
 
@@ -66,6 +70,10 @@ pub struct Registration {
     pub sign_count: u32,
     /// The origin that the client reported, verbatim: `https://...`, or `android:apk-key-hash:...` from an Android app.
     pub origin: String,
+    /// Whether the client reported that a page of another origin embedded the one that asked.
+    pub cross_origin: bool,
+    /// Whether the authenticator verified its user, by a PIN or a fingerprint say, not merely met somebody.
+    pub user_verified: bool,
 }
 
 /// Why a registration was refused.
@@ -118,6 +126,8 @@ struct ClientData {
     ceremony: String,
     challenge: String,
     origin: String,
+    #[serde(default, rename = "crossOrigin")]
+    cross_origin: Option<bool>,
 }
 
 /// Checks what a client presents to register a passkey (protocol 01, section 2, "Registration check").
@@ -161,6 +171,8 @@ pub fn verify_registration(
         attestation_format,
         sign_count: authenticator.sign_count,
         origin: client_data.origin,
+        cross_origin: client_data.cross_origin.unwrap_or_default(),
+        user_verified: authenticator.user_verified,
     })
 }
 
@@ -212,6 +224,7 @@ fn is_format_name(name: &str) -> bool {
 /// The authenticator data of a registration (Web Authentication, sections 6.1 and 6.5.1).
 struct AuthenticatorData<'a> {
     rp_id_hash: [u8; 32],
+    user_verified: bool,
     sign_count: u32,
     aaguid: Uuid,
     credential_id: &'a [u8],
@@ -240,7 +253,8 @@ impl<'a> AuthenticatorData<'a> {
         if !data.is_empty() {
             return Err(RegistrationError::AuthenticatorData);
         }
-        Ok(Self { rp_id_hash, sign_count, aaguid, credential_id, cose_key })
+        let user_verified = flags & USER_VERIFIED != 0;
+        Ok(Self { rp_id_hash, user_verified, sign_count, aaguid, credential_id, cose_key })
     }
 }
 

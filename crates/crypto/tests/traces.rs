@@ -72,7 +72,7 @@ fn every_primitive_is_recorded_by_name_and_nothing_else_is() {
     assert_eq!(opened.expect("opens").otp_code.expose(), "7G3K9QW2X");
 
     let stamp = ApiStamp::parse(&ApiStamp::make(&signer, b"body")).expect("own stamp");
-    let (events, verified) = trace(|| stamp.verify(signer.public_key(), b"body"));
+    let (events, verified) = trace(|| stamp.verify(&signer.public_key().clone().into(), b"body"));
     assert_eq!((events, verified), (ops(&["ecdsa_verify"]), Ok(())));
 
     let code_key = CodeKey::new("code-hmac-1", &[1; 32]);

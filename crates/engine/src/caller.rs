@@ -1,12 +1,17 @@
 //! Authentication: from a stamp to a [`Caller`] (protocol 01).
 
-use vestibule_crypto::p256::{KeyCache, PublicKey};
-use vestibule_crypto::stamp::{ApiStamp, AttestedScheme, AttestedStamp, StampError, StampScheme};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use vestibule_crypto::p256::KeyCache;
+use vestibule_crypto::stamp::{ApiStamp, AttestedScheme, AttestedStamp, StampError, StampKey, StampScheme};
 use vestibule_crypto::token::{self, PeekedToken};
+use vestibule_crypto::webauthn::Assertion;
 use vestibule_wire::view::CredentialType;
 use vestibule_wire::{Contact, OrganizationId, Refusal, TokenId};
 
 use crate::model::{ContactKey, Credential, Organization, UserRecord};
+use crate::passkeys::{self, Welcome};
+use crate::settings::Settings;
 use crate::store::{CallerKey, CallerMatch, Facts, IntentKeys, Write};
 
 /// The stamp headers of a request, as they came.
@@ -31,7 +36,8 @@ pub(crate) enum Surface {
 
 /// A stamp that could be read; nothing of it is proved yet.
 pub(crate) enum Stamp {
-    Api { stamp: ApiStamp, key: Option<PublicKey>, lookup: Vec<u8> },
+    Api { stamp: ApiStamp, key: Option<StampKey>, lookup: Vec<u8> },
+    Passkey(Assertion),
     Attested { stamp: AttestedStamp, token: PeekedToken, contact: ContactKey },
 }
 
@@ -49,8 +55,8 @@ impl Stamp {
         if let Some(header) = headers.stamp {
             return Self::api(header, surface, cache);
         }
-        if headers.webauthn.is_some() {
-            return Err(Refusal::MalformedWebauthnStamp);
+        if let Some(header) = headers.webauthn {
+            return Self::passkey(header, surface);
         }
         if headers.session.is_some() {
             return Err(Refusal::InvalidSession);
@@ -66,9 +72,16 @@ impl Stamp {
         let stamp = ApiStamp::parse(header).map_err(|error| unreadable(error, surface))?;
         let canonical = stamp.canonical_key();
         // A point that is not on the curve can be nobody's key: it is looked up in vain.
-        let key = if stamp.scheme == StampScheme::P256 { cache.get_hex(&canonical).ok() } else { None };
+        let key = stamp.key(cache).ok();
         let lookup = hex::decode(&canonical).map_err(|_| Refusal::MalformedStamp)?;
         Ok(Self::Api { stamp, key, lookup })
+    }
+
+    fn passkey(header: &str, surface: Surface) -> Result<Self, Refusal> {
+        Assertion::parse(header).map(Self::Passkey).map_err(|error| match error {
+            StampError::Empty => unstamped(surface),
+            _ => Refusal::MalformedWebauthnStamp,
+        })
     }
 
     fn attested(header: &str, surface: Surface) -> Result<Self, Refusal> {
@@ -88,6 +101,7 @@ impl Stamp {
     pub(crate) fn caller_key(&self) -> CallerKey {
         match self {
             Self::Api { lookup, .. } => CallerKey::Credential(lookup.clone()),
+            Self::Passkey(assertion) => CallerKey::Credential(assertion.credential_id.clone()),
             Self::Attested { contact, .. } => CallerKey::Contact(*contact),
         }
     }
@@ -100,8 +114,18 @@ impl Stamp {
     }
 
     /// Checks the signature over the raw body, and for attested stamps the token.
-    fn verify(&self, body: &[u8], facts: &Facts, credential: Option<&Credential>) -> Result<(), Refusal> {
+    fn verify(
+        &self,
+        body: &[u8],
+        facts: &Facts,
+        settings: &Settings,
+        credential: Option<&Credential>,
+    ) -> Result<(), Refusal> {
         match self {
+            Self::Passkey(assertion) => {
+                let credential = credential.ok_or(Refusal::BadWebauthnSignature)?;
+                passkeys::verify(assertion, credential, body, &Welcome::of(facts, settings))
+            }
             Self::Api { stamp, key, .. } => {
                 let fits = credential.is_some_and(|c| scheme_fits(stamp.scheme, c.kind));
                 match key {
@@ -124,8 +148,14 @@ impl Stamp {
         }
     }
 
-    fn record(&self) -> StampRecord {
+    /// What a vote keeps (G-VOTE-1).
+    fn record(&self, credential: Option<&Credential>) -> StampRecord {
         match self {
+            Self::Passkey(assertion) => StampRecord {
+                public_key: credential.map(|c| hex::encode(&c.public_key)).unwrap_or_default(),
+                signature: hex::encode(&assertion.signature),
+                scheme: "SIGNATURE_SCHEME_TK_WEBAUTHN",
+            },
             Self::Api { stamp, .. } => StampRecord {
                 public_key: stamp.canonical_key(),
                 signature: hex::encode(&stamp.signature),
@@ -185,6 +215,8 @@ pub(crate) struct StampRecord {
 pub(crate) enum Via {
     /// An API or session key.
     ApiKey,
+    /// A passkey.
+    Passkey,
     /// A verification token.
     Attested,
     /// A valid auth proxy configuration.
@@ -199,8 +231,8 @@ pub(crate) struct Caller {
     pub(crate) target: Organization,
     pub(crate) via: Via,
     pub(crate) stamp: StampRecord,
-    /// Look-up bytes of the API or session key that stamped.
-    lookup: Option<Vec<u8>>,
+    /// The key or passkey that stamped.
+    pub(crate) credential: Option<Credential>,
     _made_here: (),
 }
 
@@ -217,7 +249,7 @@ impl Caller {
 
     /// The guard that its key was not revoked between the read and the commit.
     pub(crate) fn still_authorized(&self) -> Option<Write> {
-        let lookup = self.lookup.clone()?;
+        let lookup = self.credential.as_ref()?.lookup.clone();
         Some(Write::RequireCredential { tenant: self.home.tenant(), organization: self.home.id, lookup })
     }
 
@@ -232,7 +264,7 @@ impl Caller {
             target,
             via: Via::Proxy,
             stamp,
-            lookup: None,
+            credential: None,
             _made_here: (),
         })
     }
@@ -246,13 +278,14 @@ pub(crate) fn authenticate(
     facts: &Facts,
     stamp: &Stamp,
     body: &[u8],
+    settings: &Settings,
     resolves: bool,
     verified: bool,
 ) -> Result<Caller, Refusal> {
     let target = facts.organization.as_ref().ok_or(Refusal::OrganizationNotFound)?;
     // Whoever proves a contact must have proved it before the answer depends on who has that contact.
     if !verified && matches!(stamp, Stamp::Attested { .. }) {
-        stamp.verify(body, facts, None)?;
+        stamp.verify(body, facts, settings, None)?;
     }
     let found = find(facts, stamp, target, resolves)?;
     if let Some(credential) = &found.credential
@@ -261,8 +294,8 @@ pub(crate) fn authenticate(
         let public_key = hex::encode(&credential.public_key);
         return Err(Refusal::ApiKeyExpired { public_key, organization: credential.organization_id });
     }
-    if !verified && matches!(stamp, Stamp::Api { .. }) {
-        stamp.verify(body, facts, found.credential.as_ref())?;
+    if !verified && matches!(stamp, Stamp::Api { .. } | Stamp::Passkey(_)) {
+        stamp.verify(body, facts, settings, found.credential.as_ref())?;
     }
     if let (Stamp::Attested { .. }, Some(token)) = (stamp, &facts.token)
         && token.organization_id != found.organization.id
@@ -279,10 +312,11 @@ pub(crate) fn authenticate(
         target,
         via: match stamp {
             Stamp::Api { .. } => Via::ApiKey,
+            Stamp::Passkey(_) => Via::Passkey,
             Stamp::Attested { .. } => Via::Attested,
         },
-        stamp: stamp.record(),
-        lookup: found.credential.as_ref().map(|c| c.lookup.clone()),
+        stamp: stamp.record(found.credential.as_ref()),
+        credential: found.credential.clone(),
         _made_here: (),
     })
 }
@@ -301,7 +335,10 @@ fn find<'a>(
     target: &Organization,
     resolves: bool,
 ) -> Result<&'a CallerMatch, Refusal> {
-    let living_in = |id| facts.callers.iter().filter(move |c| c.organization.id == id);
+    // A credential id is what its client says it is, even another's public key: the two are never taken for each other.
+    let passkey = matches!(stamp, Stamp::Passkey(_));
+    let named = |c: &&CallerMatch| c.credential.as_ref().is_none_or(|c| c.passkey.is_some() == passkey);
+    let living_in = |id| facts.callers.iter().filter(named).filter(move |c| c.organization.id == id);
     let mut at_home = living_in(target.id);
     if let Some(found) = at_home.next() {
         return match (stamp, at_home.next()) {
@@ -312,11 +349,14 @@ fn find<'a>(
     match (stamp, target.parent_id) {
         // A contact of the parent's own users proves nothing in a sub-organization.
         (Stamp::Attested { .. }, Some(_)) => Err(Refusal::AttestedIdentityNotFound(target.id)),
-        (Stamp::Api { .. }, Some(parent)) => living_in(parent).next().ok_or_else(|| unknown(stamp, target)),
+        (Stamp::Api { .. } | Stamp::Passkey(_), Some(parent)) => {
+            living_in(parent).next().ok_or_else(|| unknown(stamp, target))
+        }
         (_, None) if resolves => {
-            let mut elsewhere = facts.callers.iter();
+            let mut elsewhere = facts.callers.iter().filter(named);
             match (elsewhere.next(), elsewhere.next()) {
                 (Some(found), None) => Ok(found),
+                (Some(_), Some(_)) if passkey => Err(Refusal::AmbiguousCredential),
                 (Some(_), Some(_)) => Err(Refusal::AmbiguousPublicKey),
                 (None, _) => Err(unknown(stamp, target)),
             }
@@ -328,6 +368,11 @@ fn find<'a>(
 fn unknown(stamp: &Stamp, target: &Organization) -> Refusal {
     match stamp {
         Stamp::Attested { .. } => Refusal::AttestedIdentityNotFound(target.id),
+        Stamp::Passkey(assertion) => Refusal::CredentialNotFound {
+            organization: target.id,
+            credential_id: URL_SAFE_NO_PAD.encode(&assertion.credential_id),
+            parent: target.parent_id,
+        },
         Stamp::Api { stamp, .. } => Refusal::PublicKeyNotFound {
             organization: target.id,
             public_key: stamp.canonical_key(),

@@ -31,6 +31,9 @@ const MAX_ROUNDS: usize = 12;
 /// Parsed public keys kept for returning callers.
 const CACHED_KEYS: usize = 16_384;
 
+/// The activities that may name the parent for the one sub-organization that the credential lives in (G-STAMP-4).
+const RESOLVING: [&str; 3] = ["STAMP_LOGIN", "CREATE_READ_ONLY_SESSION", "CREATE_READ_WRITE_SESSION"];
+
 /// What the engine works with.
 #[derive(Clone)]
 pub struct Services {
@@ -122,8 +125,8 @@ impl Engine {
             let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
             let caller = match &speaker {
                 Speaker::Stamp(stamp) => {
-                    let resolves = envelope.activity_type == ActivityType::StampLogin;
-                    authenticate(&facts, stamp, body, resolves, verified)?
+                    let resolves = RESOLVING.contains(&envelope.activity_type.kind());
+                    authenticate(&facts, stamp, body, &self.settings, resolves, verified)?
                 }
                 Speaker::Proxy(stamp) => Caller::proxy(&facts, stamp.clone())?,
             };

@@ -199,6 +199,9 @@ pub struct PasskeyDetails {
     pub rp_id_hash: String,
     /// COSE algorithm: -7 or -257.
     pub algorithm: i32,
+    /// The signature counter at registration; 0 where the authenticator keeps none.
+    #[serde(default)]
+    pub sign_count: u32,
 }
 
 /// The user that a credential is for.

@@ -1,11 +1,14 @@
-//! Passkeys as they are registered (protocol 01 section 2, G-WA-2, G-WA-4).
+//! Passkeys as they are registered and as they stamp (protocol 01 section 2, G-WA-1 to G-WA-4).
 
-use vestibule_crypto::webauthn::verify_registration;
+use vestibule_crypto::fingerprint::sha256;
+use vestibule_crypto::webauthn::{Asserted, Assertion, verify_registration};
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{AuthenticatorParamsV2, Refusal, label};
+use vestibule_wire::{AuthenticatorParamsV2, FeatureName, Refusal, label};
 
 use crate::activities::Context;
 use crate::model::{Credential, Owner, PasskeyDetails};
+use crate::settings::Settings;
+use crate::store::Facts;
 
 const TRANSPORTS: &[&str] = &[
     "AUTHENTICATOR_TRANSPORT_BLE",
@@ -33,6 +36,15 @@ pub(crate) fn new_credential(
         &attestation.attestation_object,
     )
     .map_err(|_| Refusal::InvalidAttestation)?;
+    let ceremony = Ceremony {
+        rp_id_hash: &registration.rp_id_hash,
+        origin: &registration.origin,
+        cross_origin: registration.cross_origin,
+        user_verified: registration.user_verified,
+    };
+    if !Welcome::of(cx.facts, cx.settings).takes(&ceremony) {
+        return Err(Refusal::InvalidAttestation);
+    }
     Ok(Credential {
         lookup: registration.credential_id,
         passkey: Some(PasskeyDetails {
@@ -41,6 +53,7 @@ pub(crate) fn new_credential(
             aaguid: registration.aaguid.to_string(),
             rp_id_hash: hex::encode(registration.rp_id_hash),
             algorithm: registration.algorithm,
+            sign_count: registration.sign_count,
         }),
         ..Credential::of_key(
             owner,
@@ -52,4 +65,69 @@ pub(crate) fn new_credential(
             cx.facts.now,
         )
     })
+}
+
+/// Verifies that a passkey signed a request, where passkeys may be used from.
+pub(crate) fn verify(
+    assertion: &Assertion,
+    credential: &Credential,
+    body: &[u8],
+    welcome: &Welcome<'_>,
+) -> Result<(), Refusal> {
+    let details = credential.passkey.as_ref().ok_or(Refusal::BadWebauthnSignature)?;
+    let asserted = assertion.verify(&credential.public_key, details.algorithm, body).map_err(|error| {
+        tracing::debug!(%error, "a passkey's assertion is refused");
+        Refusal::BadWebauthnSignature
+    })?;
+    let Asserted { rp_id_hash, origin, cross_origin, user_verified, sign_count } = &asserted;
+    let ceremony =
+        Ceremony { rp_id_hash, origin, cross_origin: *cross_origin, user_verified: *user_verified };
+    if hex::encode(rp_id_hash) != details.rp_id_hash || !welcome.takes(&ceremony) {
+        return Err(Refusal::BadWebauthnSignature);
+    }
+    // Synchronised passkeys report 0, and copies of one authenticator are not refused: the operator hears of them (G-WA-3).
+    if details.sign_count > 0 && *sign_count <= details.sign_count {
+        tracing::warn!(authenticator = %credential.id, sign_count, "a passkey's counter is behind its registration");
+    }
+    Ok(())
+}
+
+/// What a client reported of a ceremony.
+struct Ceremony<'a> {
+    rp_id_hash: &'a [u8; 32],
+    origin: &'a str,
+    cross_origin: bool,
+    user_verified: bool,
+}
+
+/// Where passkeys may be used from: what the parent says of origins, and the operator of the rest.
+pub(crate) struct Welcome<'a> {
+    /// A comma-separated list; `None` for all origins.
+    origins: Option<&'a str>,
+    settings: &'a Settings,
+}
+
+impl<'a> Welcome<'a> {
+    /// What holds in the organization that was read.
+    pub(crate) fn of(facts: &'a Facts, settings: &'a Settings) -> Self {
+        let tenant = facts.parent.as_ref().or(facts.organization.as_ref());
+        let features = tenant.map(|organization| organization.features.as_slice()).unwrap_or_default();
+        let origins = features.iter().find(|feature| feature.name == FeatureName::WebauthnOrigins);
+        Self { origins: origins.map(|feature| feature.value.as_str()), settings }
+    }
+
+    fn takes(&self, ceremony: &Ceremony<'_>) -> bool {
+        let rp_ids = &self.settings.passkey_rp_ids;
+        let known_rp =
+            rp_ids.is_empty() || rp_ids.iter().any(|id| sha256(id.as_bytes()) == *ceremony.rp_id_hash);
+        let verified = ceremony.user_verified || !self.settings.passkeys_verify_users;
+        known_rp && verified && self.takes_origin(ceremony.origin, ceremony.cross_origin)
+    }
+
+    /// Origins are compared as text. A page that another origin embeds acts for both, and the list names one.
+    fn takes_origin(&self, origin: &str, cross_origin: bool) -> bool {
+        let Some(list) = self.origins else { return true };
+        let mut allowed = list.split(',').map(str::trim);
+        allowed.any(|one| one == "*" || (one == origin && !cross_origin))
+    }
 }

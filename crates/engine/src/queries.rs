@@ -30,7 +30,7 @@ impl Engine {
             intent: IntentKeys::default(),
         };
         let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
-        let caller = authenticate(&facts, &stamp, body, name == "whoami", false)?;
+        let caller = authenticate(&facts, &stamp, body, &self.settings, name == "whoami", false)?;
         let query = query_body.query(name).ok_or(Refusal::UnknownPath)??;
         self.answer(query, &caller, facts.now).await
     }

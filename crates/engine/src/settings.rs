@@ -19,6 +19,10 @@ pub struct Settings {
     pub sms_enabled: bool,
     /// Whether account look-ups by contact through the proxy need a verification token.
     pub account_requires_token: bool,
+    /// Whether passkeys must verify their user, not merely meet somebody (G-WA-1).
+    pub passkeys_verify_users: bool,
+    /// The relying parties whose passkeys are taken, by id; empty for all (G-WA-2).
+    pub passkey_rp_ids: Vec<String>,
     /// How long after it was made a new key begins to sign: every node must have read the key table by then.
     pub key_activation_ms: i64,
 }
@@ -34,6 +38,8 @@ impl Default for Settings {
             email_enabled: true,
             sms_enabled: true,
             account_requires_token: true,
+            passkeys_verify_users: false,
+            passkey_rp_ids: Vec::new(),
             key_activation_ms: 60_000,
         }
     }

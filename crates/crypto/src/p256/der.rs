@@ -16,13 +16,13 @@ const HALF_ORDER: [u8; 32] = [
 
 /// `r` and `s` as 32-byte big-endian numbers. Their range is the verifier's business.
 #[derive(Clone, Copy)]
-pub(super) struct EcdsaSignature {
+pub(crate) struct EcdsaSignature {
     r: [u8; 32],
     s: [u8; 32],
 }
 
 /// A minimal DER encoding on the stack.
-pub(super) struct Der {
+pub(crate) struct Der {
     bytes: [u8; 72],
     len: usize,
 }
@@ -34,13 +34,13 @@ impl AsRef<[u8]> for Der {
 }
 
 impl EcdsaSignature {
-    pub(super) fn from_raw(raw: &[u8]) -> Option<Self> {
+    pub(crate) fn from_raw(raw: &[u8]) -> Option<Self> {
         let (r, s) = <&[u8; 64]>::try_from(raw).ok()?.split_at(32);
         Some(Self { r: r.try_into().ok()?, s: s.try_into().ok()? })
     }
 
     /// Reads short-form DER; leading zero bytes are tolerated, negative numbers and trailing bytes are not.
-    pub(super) fn from_der(der: &[u8]) -> Option<Self> {
+    pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
         let [0x30, length, body @ ..] = der else { return None };
         if usize::from(*length) != body.len() {
             return None;
@@ -50,14 +50,14 @@ impl EcdsaSignature {
         rest.is_empty().then_some(Self { r, s })
     }
 
-    pub(super) fn to_raw(self) -> [u8; 64] {
+    pub(crate) fn to_raw(self) -> [u8; 64] {
         let mut raw = [0; 64];
         raw[..32].copy_from_slice(&self.r);
         raw[32..].copy_from_slice(&self.s);
         raw
     }
 
-    pub(super) fn to_der(self) -> Der {
+    pub(crate) fn to_der(self) -> Der {
         let mut der = Der { bytes: [0; 72], len: 2 };
         for number in [&self.r, &self.s] {
             let start = number.iter().position(|byte| *byte != 0).unwrap_or(31);
@@ -75,7 +75,7 @@ impl EcdsaSignature {
     }
 
     /// The equivalent signature with `s` at most half the order. Signatures are public, so this need not be constant time.
-    pub(super) fn low_s(self) -> Self {
+    pub(crate) fn low_s(self) -> Self {
         match self.s.cmp(&HALF_ORDER) {
             Ordering::Less | Ordering::Equal => self,
             Ordering::Greater => Self { r: self.r, s: subtract(&ORDER, &self.s) },

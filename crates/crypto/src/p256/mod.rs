@@ -4,7 +4,7 @@
 //! arithmetic. Signatures made here are low-S; both halves are accepted (protocol 01, section 1).
 
 mod cache;
-mod der;
+pub(crate) mod der;
 mod private;
 
 use std::fmt;

@@ -15,7 +15,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Re
     let key = cx.public_key(key)?;
     let owner = Owner { organization_id: user.organization_id, tenant_id: user.tenant_id, user_id: user.id };
     let mut changes = ChangeSet::new();
-    if cx.caller.via == Via::ApiKey {
+    if matches!(cx.caller.via, Via::ApiKey | Via::Passkey) {
         reset_failures(user, &mut changes);
     }
     let session = grant(cx, &owner, &intent.session, &key, &mut changes)?;

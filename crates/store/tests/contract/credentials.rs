@@ -53,6 +53,7 @@ pub async fn a_passkey_comes_back_as_it_was_stored(s: Subject) {
             aaguid: "00000000-0000-0000-0000-000000000000".to_owned(),
             rp_id_hash: "ab".repeat(32),
             algorithm: -7,
+            sign_count: 0,
         }),
         session_profile_id: Some(new_id()),
         ..session_key(&person, b"credential id", START, 60)
