@@ -3,9 +3,11 @@
 
 mod client;
 mod clock;
+mod signers;
 
 pub use client::{Account, Reply, Verified, client_key};
 pub use clock::ManualClock;
+pub use signers::{Ed25519Key, Passkey, Signer, WalletKey};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +23,6 @@ use vestibule_cluster::Database;
 use vestibule_crypto::entropy::SeededEntropy;
 use vestibule_crypto::keyset::{KeyFile, KeySet};
 use vestibule_crypto::p256::{PublicKey, SigningKey};
-use vestibule_crypto::stamp::ApiStamp;
 use vestibule_engine::keys::{KeyRing, KeyTableError};
 use vestibule_engine::model::MessagePayload;
 use vestibule_engine::store::{Outcome, Store};
@@ -188,9 +189,9 @@ impl TestServer {
     }
 
     /// Posts a body that is stamped with `key`.
-    pub async fn post(&self, key: &SigningKey, path: &str, body: &str) -> Reply {
-        let stamp = ApiStamp::make(key, body.as_bytes());
-        self.send(Method::POST, path, &[("x-stamp", &stamp)], body.to_owned()).await
+    pub async fn post(&self, key: &dyn Signer, path: &str, body: &str) -> Reply {
+        let (header, stamp) = key.stamp(body.as_bytes());
+        self.send(Method::POST, path, &[(header, &stamp)], body.to_owned()).await
     }
 
     /// The body of an activity, with the clock's timestamp. Every call makes other bytes, and so another activity: the
@@ -214,7 +215,7 @@ impl TestServer {
     /// Submits an activity stamped with `key`.
     pub async fn submit(
         &self,
-        key: &SigningKey,
+        key: &dyn Signer,
         activity: ActivityType,
         organization: OrganizationId,
         parameters: Value,
@@ -231,7 +232,7 @@ impl TestServer {
     /// Asks a query stamped with `key`.
     pub async fn query(
         &self,
-        key: &SigningKey,
+        key: &dyn Signer,
         name: &str,
         organization: OrganizationId,
         mut members: Value,

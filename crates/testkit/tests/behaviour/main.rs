@@ -12,4 +12,6 @@ mod key_files;
 mod legacy_flow;
 mod limits;
 mod messages;
+mod passkeys;
+mod stamps;
 mod sub_organizations;
