@@ -176,6 +176,15 @@ impl Config {
         self.database_problems(&mut problems);
         self.retention_problems(&mut problems);
         self.channel_problems(&mut problems);
+        let is_domain = |id: &String| {
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            !id.is_empty() && id.chars().all(allowed)
+        };
+        if let Some(id) = self.webauthn.rp_ids.iter().find(|id| !is_domain(id)) {
+            problems.push(format!(
+                "`webauthn.rp_ids`: {id:?} is not a domain in lower case, such as \"example.com\""
+            ));
+        }
         if self.metrics.listen == Some(self.server.listen) {
             problems.push(
                 "`metrics.listen` must differ from `server.listen`: metrics are not for the world".into(),

@@ -36,6 +36,8 @@ pub struct Config {
     #[serde(default)]
     pub sessions: Sessions,
     #[serde(default)]
+    pub webauthn: Webauthn,
+    #[serde(default)]
     pub accounts: Accounts,
     #[serde(default)]
     pub activities: Activities,
@@ -179,6 +181,13 @@ impl Default for Sessions {
     fn default() -> Self {
         Self { max_lifetime_seconds: 30 * 24 * 3600 }
     }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webauthn {
+    pub require_user_verification: bool,
+    pub rp_ids: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
