@@ -47,6 +47,9 @@ pub enum Command {
     /// Help somebody who can no longer be sent codes.
     #[command(subcommand)]
     Contact(Contact),
+    /// Work with policies.
+    #[command(subcommand)]
+    Policy(Policy),
 }
 
 /// Run a server for development, ready to use.
@@ -476,6 +479,25 @@ pub enum Contact {
 pub enum ContactKind {
     Email,
     Sms,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    Test(PolicyTest),
+}
+
+/// Judge the cases of a file by its policies, as a server would. Needs no server and changes nothing.
+///
+/// Prints a line per case, and what every policy said where a case came out differently; the status is then 1. docs/policies.md
+/// describes the file, and docs/policies.example.toml is one.
+#[derive(Debug, Args)]
+pub struct PolicyTest {
+    /// The file.
+    pub file: PathBuf,
+
+    /// Show what every policy said of every case.
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod keys;
 mod lifecycle;
 mod logging;
 mod metrics;
+mod policy_test;
 mod purge;
 mod request;
 mod serve;
@@ -61,6 +62,9 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Org(command) => admin::org(command).await?,
         Command::Template(command) => admin::template(command).await?,
         Command::Contact(command) => admin::contact(command).await?,
+        Command::Policy(cli::Policy::Test(arguments)) => {
+            return Ok(if policy_test::run(&arguments)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

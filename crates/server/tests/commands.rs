@@ -209,3 +209,30 @@ fn keys_are_made_once_and_shown_without_secrets() {
     assert_eq!(shown["keys"].as_array().unwrap().len(), 3);
     assert!(stdout(&output).contains(shown["fingerprint"].as_str().unwrap()));
 }
+
+#[test]
+fn policies_are_tested_without_a_server() {
+    let directory = workspace();
+    let directory = directory.path();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policies.example.toml");
+    let output = run(directory, &["policy", "test", example]);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).ends_with(" cases, 0 failed\n"), "{}", stdout(&output));
+
+    let altered = fs::read_to_string(example).unwrap().replace("expect = \"deny\"", "expect = \"allow\"");
+    fs::write(directory.join("altered.toml"), altered).unwrap();
+    let output = run(directory, &["policy", "test", "altered.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("expected allow, found deny"), "{}", stdout(&output));
+
+    fs::write(
+        directory.join("broken.toml"),
+        "cases = []\nusers = {}\n[[policies]]\nname = 'p'\neffect = 'EFFECT_ALLOW'\ncondition = 'true &&'",
+    )
+    .unwrap();
+    assert_eq!(
+        refused(directory, &["policy", "test", "broken.toml"]),
+        "error: broken.toml is at fault: policy \"p\": invalid policy condition: line 1, column 8: expected an \
+         expression, found the end\n"
+    );
+}

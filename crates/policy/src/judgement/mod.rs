@@ -114,6 +114,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Allow,
+        Self::DenyExplicit,
+        Self::DenyImplicit,
+        Self::RequiresConsensus,
+        Self::Rejected,
+        Self::Error,
+        Self::RequiresAuthenticators,
+        Self::TimeInactive,
+    ];
+
     /// `OUTCOME_...`
     pub fn as_str(self) -> &'static str {
         match self {
