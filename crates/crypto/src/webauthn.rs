@@ -176,8 +176,8 @@ pub fn verify_registration(
     })
 }
 
-/// Decodes either alphabet, but not a mixture of them, with or without padding.
-fn decode(text: &str) -> Result<Vec<u8>, RegistrationError> {
+/// Decodes a text of a client: either alphabet, but not a mixture of them, with or without padding.
+pub fn decode(text: &str) -> Result<Vec<u8>, RegistrationError> {
     const CONFIG: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, CONFIG);

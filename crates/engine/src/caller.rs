@@ -1,5 +1,9 @@
 //! Authentication: from a stamp to a [`Caller`] (protocol 01).
 
+mod ballot;
+
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vestibule_crypto::p256::KeyCache;
@@ -7,9 +11,9 @@ use vestibule_crypto::stamp::{ApiStamp, AttestedScheme, AttestedStamp, StampErro
 use vestibule_crypto::token::{self, PeekedToken};
 use vestibule_crypto::webauthn::Assertion;
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{Contact, OrganizationId, Refusal, TokenId};
+use vestibule_wire::{Contact, OrganizationId, OtpType, Refusal, TokenId};
 
-use crate::model::{ContactKey, Credential, Organization, UserRecord};
+use crate::model::{ContactKey, Credential, Millis, Organization, UserRecord, made_at};
 use crate::passkeys::{self, Welcome};
 use crate::settings::Settings;
 use crate::store::{CallerKey, CallerMatch, Facts, IntentKeys, Write};
@@ -154,17 +158,17 @@ impl Stamp {
             Self::Passkey(assertion) => StampRecord {
                 public_key: credential.map(|c| hex::encode(&c.public_key)).unwrap_or_default(),
                 signature: hex::encode(&assertion.signature),
-                scheme: "SIGNATURE_SCHEME_TK_WEBAUTHN",
+                scheme: "SIGNATURE_SCHEME_TK_WEBAUTHN".into(),
             },
             Self::Api { stamp, .. } => StampRecord {
                 public_key: stamp.canonical_key(),
                 signature: hex::encode(&stamp.signature),
-                scheme: stamp.scheme.as_str(),
+                scheme: stamp.scheme.as_str().into(),
             },
             Self::Attested { stamp, .. } => StampRecord {
                 public_key: stamp.public_key.to_ascii_lowercase(),
                 signature: hex::encode(&stamp.signature),
-                scheme: "SIGNATURE_SCHEME_TK_ATTESTED_P256",
+                scheme: "SIGNATURE_SCHEME_TK_ATTESTED_P256".into(),
             },
         }
     }
@@ -198,7 +202,7 @@ fn scheme_fits(scheme: StampScheme, kind: CredentialType) -> bool {
             matches!(scheme, StampScheme::Secp256k1 | StampScheme::Secp256k1Eip191)
         }
         CredentialType::ApiKeyEd25519 => scheme == StampScheme::Ed25519,
-        CredentialType::WebauthnAuthenticator => false,
+        CredentialType::WebauthnAuthenticator | CredentialType::OauthIdentity => false,
     }
 }
 
@@ -207,7 +211,7 @@ fn scheme_fits(scheme: StampScheme, kind: CredentialType) -> bool {
 pub(crate) struct StampRecord {
     pub(crate) public_key: String,
     pub(crate) signature: String,
-    pub(crate) scheme: &'static str,
+    pub(crate) scheme: Cow<'static, str>,
 }
 
 /// How a caller proved who it is.
@@ -218,7 +222,14 @@ pub(crate) enum Via {
     /// A passkey.
     Passkey,
     /// A verification token.
-    Attested,
+    Attested {
+        /// What it proves.
+        channel: OtpType,
+        /// When the code was given.
+        at: Millis,
+    },
+    /// A read-only session.
+    Session,
     /// A valid auth proxy configuration.
     Proxy,
 }
@@ -313,7 +324,9 @@ pub(crate) fn authenticate(
         via: match stamp {
             Stamp::Api { .. } => Via::ApiKey,
             Stamp::Passkey(_) => Via::Passkey,
-            Stamp::Attested { .. } => Via::Attested,
+            Stamp::Attested { token, .. } => {
+                Via::Attested { channel: token.verification_type, at: made_at(token.id) }
+            }
         },
         stamp: stamp.record(found.credential.as_ref()),
         credential: found.credential.clone(),

@@ -2,31 +2,34 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::Notify;
-use vestibule_crypto::entropy::{Entropy, uuid_v7};
+use vestibule_crypto::entropy::Entropy;
 use vestibule_crypto::fingerprint::sha256;
 use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::KeyCache;
-use vestibule_crypto::seal::place;
-use vestibule_policy::{Permit, Verdict};
+use vestibule_policy::Permit;
+use vestibule_policy::judgement::Verdict;
 use vestibule_wire::view::{self, ActivityStatus};
-use vestibule_wire::{
-    ActivityId, ActivityType, Envelope, Intent, OrganizationId, ParsedIntent, Refusal, VoteId,
-};
+use vestibule_wire::{ActivityType, Envelope, Intent, ParsedIntent, Refusal, Vote};
 
 use crate::Clock;
 use crate::activities::{self, Context, Decision};
+use crate::authority::{Matter, PolicyCache, ScopeCache};
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, Via, authenticate};
 use crate::keys::KeyRing;
-use crate::model::{ActivityRecord, Submitter, UserRecord};
+use crate::model::ActivityRecord;
 use crate::settings::Settings;
 use crate::store::{ChangeSet, CommitError, Facts, ReadKeys, Store, StoreError, Write};
-use crate::views::{self, Secrets};
+use crate::views;
+use crate::votes::{Cast, denial, is_open};
 
 /// How often a decision is made anew because something it read has changed. Each conflict means that another request
 /// went through, so that this bound is met only under a flood on one contact.
 const MAX_ROUNDS: usize = 12;
+
+/// The same for votes: a hundred users may vote at the same moment, each seeing all votes before its own.
+const MAX_VOTE_ROUNDS: usize = 256;
 
 /// Parsed public keys kept for returning callers.
 const CACHED_KEYS: usize = 16_384;
@@ -52,6 +55,8 @@ pub struct Engine {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     pub(crate) cache: KeyCache,
+    pub(crate) policies: PolicyCache,
+    pub(crate) scopes: ScopeCache,
     queued: Notify,
 }
 
@@ -70,10 +75,29 @@ pub(crate) struct Submission<'a> {
     pub(crate) parsed: Result<ParsedIntent, Refusal>,
 }
 
+/// A new activity with all that its decision may depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct Proposal<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) intent: &'a Intent,
+    pub(crate) echo: &'a Value,
+    pub(crate) body: &'a [u8],
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) caller: &'a Caller,
+    pub(crate) facts: &'a Facts,
+}
+
 impl Engine {
     /// An engine over these services.
     pub fn new(services: Services, settings: Settings) -> Self {
-        Self { services, settings, cache: KeyCache::new(CACHED_KEYS), queued: Notify::new() }
+        Self {
+            services,
+            settings,
+            cache: KeyCache::new(CACHED_KEYS),
+            policies: PolicyCache::default(),
+            scopes: ScopeCache::default(),
+            queued: Notify::new(),
+        }
     }
 
     /// Notified after each commit that queued a message.
@@ -118,10 +142,15 @@ impl Engine {
     pub(crate) async fn run(&self, submission: Submission<'_>) -> Result<view::Activity, Refusal> {
         let Submission { envelope, body, speaker, mut keys, parsed } = submission;
         let fingerprint = keys.fingerprint.unwrap_or_else(|| sha256(body));
+        // Of many who vote at once each may have to look again after every other one.
+        let votes = matches!(parsed.as_ref().map(|p| &p.intent), Ok(Intent::Vote(_)));
+        let mut rounds = if votes { MAX_VOTE_ROUNDS } else { MAX_ROUNDS };
         // One key set from start to end, however often it decides.
         let key_set = self.services.keys.current();
         let mut verified = false;
-        for _ in 0..MAX_ROUNDS {
+        let mut round = 0;
+        while round < rounds {
+            round += 1;
             let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
             let caller = match &speaker {
                 Speaker::Stamp(stamp) => {
@@ -136,49 +165,133 @@ impl Engine {
                 keys.organization = caller.target.id;
                 continue;
             }
-            if let Some(record) = &facts.activity {
-                // Bytes that name the parent for one user's own organization mean another one in another's hands.
-                if record.organization_id != caller.target.id {
-                    return Err(Refusal::NotAuthorized);
+            let outcome = if let Some(record) = &facts.activity {
+                rounds = MAX_VOTE_ROUNDS;
+                self.again(&key_set, record, &caller, &facts).await?
+            } else {
+                let ParsedIntent { intent, echo } = parsed.as_ref().map_err(Clone::clone)?;
+                self.check_liveness(envelope.timestamp_ms, facts.now)?;
+                self.may_submit(&caller, envelope.activity_type, intent, facts.now).await?;
+                let proposal =
+                    Proposal { envelope, intent, echo, body, fingerprint, caller: &caller, facts: &facts };
+                match intent {
+                    Intent::Vote(vote) => self.vote(&key_set, &proposal, vote).await?,
+                    _ => self.propose(&key_set, &proposal).await?,
                 }
-                return Ok(self.show(&key_set, record, facts.submitter.as_ref(), &caller, facts.now));
-            }
-            let ParsedIntent { intent, echo } = parsed.as_ref().map_err(Clone::clone)?;
-            self.check_liveness(envelope.timestamp_ms, facts.now)?;
-            let permit = authorize(&caller, envelope.activity_type, intent)?;
-            let decision = activities::decide(&self.context(&key_set, &caller, &facts, fingerprint), intent);
-            match decision {
-                Decision::Complete(effect) => {
-                    let (record, shown) = self.record(
-                        &key_set,
-                        envelope,
-                        echo,
-                        effect.result,
-                        &caller,
-                        fingerprint,
-                        body,
-                        facts.now,
-                    );
-                    let mut changes = ChangeSet::new();
-                    changes.push(Write::InsertActivity(Box::new(record)));
-                    changes.writes.extend(caller.still_authorized());
-                    changes.writes.extend(effect.changes.writes);
-                    if self.commit(permit, changes).await? {
-                        return Ok(shown);
-                    }
-                }
-                Decision::Refuse(refusal, changes) => {
-                    if changes.writes.is_empty() || self.commit(permit, changes).await? {
-                        return Err(refusal);
-                    }
-                }
+            };
+            if let Some(shown) = outcome {
+                return Ok(shown);
             }
         }
         tracing::warn!(kind = envelope.activity_type.kind(), "gave up after repeated conflicts");
         Err(Refusal::Unavailable)
     }
 
-    fn context<'a>(
+    /// Bytes that were seen before: the stored activity as it is now. While it waits, they are an approval in another
+    /// member's hands, or in the proposer's own with another credential (G-ENV-2).
+    async fn again(
+        &self,
+        keys: &KeySet,
+        record: &ActivityRecord,
+        caller: &Caller,
+        facts: &Facts,
+    ) -> Result<Option<view::Activity>, Refusal> {
+        // Bytes that name the parent for one user's own organization mean another one in another's hands.
+        if record.organization_id != caller.target.id {
+            return Err(Refusal::NotAuthorized);
+        }
+        if is_open(record.status) {
+            let message = record.submitter.message.clone();
+            let cast = Cast { keys, caller, approve: true, message, now: facts.now };
+            match self.cast(&cast, record).await {
+                Err(Refusal::NotAuthorized | Refusal::FingerprintNotFound) => {}
+                outcome => return outcome,
+            }
+        }
+        if let Some(evaluations) = denial(record) {
+            return Err(Refusal::Denied { evaluations });
+        }
+        self.show(keys, record, facts.submitter.as_ref(), caller, facts.now).await.map(Some)
+    }
+
+    async fn vote(
+        &self,
+        keys: &KeySet,
+        proposal: &Proposal<'_>,
+        vote: &Vote,
+    ) -> Result<Option<view::Activity>, Refusal> {
+        let Proposal { caller, facts, body, .. } = proposal;
+        let record = facts.voted.as_ref().filter(|record| record.organization_id == caller.target.id);
+        let record = record.ok_or(Refusal::FingerprintNotFound)?;
+        let message = String::from_utf8_lossy(body).into_owned();
+        let cast = Cast { keys, caller, approve: vote.approve, message, now: facts.now };
+        self.cast(&cast, record).await
+    }
+
+    /// One round of a new activity; `None` when something changed meanwhile.
+    async fn propose(
+        &self,
+        keys: &KeySet,
+        proposal: &Proposal<'_>,
+    ) -> Result<Option<view::Activity>, Refusal> {
+        let Proposal { envelope, intent, echo, body, fingerprint, caller, facts } = *proposal;
+        let now = facts.now;
+        let draft = self.draft(envelope, echo, caller, fingerprint, body, now);
+        let ballot = caller.ballot(draft.record.submitter.vote_id, true, String::new(), now);
+        let matter = Matter {
+            activity: envelope.activity_type,
+            intent,
+            proposer: caller.record.user.id,
+            home: &caller.home,
+            at_home: caller.at_home(),
+            on_self: activities::on_self(intent, caller.record.user.id),
+            by_proxy: caller.via == Via::Proxy,
+            ballots: std::slice::from_ref(&ballot),
+            users: std::slice::from_ref(&caller.record),
+            all_users: false,
+            now,
+        };
+        let ruling = self.rule(&matter).await?;
+        let permit = match (ruling.verdict, ruling.proposer_waits) {
+            (Verdict::Allow(permit), false) => permit,
+            (Verdict::Allow(_), true) => {
+                let status = ActivityStatus::AuthenticatorsNeeded;
+                return self.wait(keys, proposal, draft, ballot, status, &[]).await;
+            }
+            (Verdict::NeedsConsensus(evaluations), waits) => {
+                let status = if waits {
+                    ActivityStatus::AuthenticatorsNeeded
+                } else {
+                    ActivityStatus::ConsensusNeeded
+                };
+                return self.wait(keys, proposal, draft, ballot, status, &evaluations).await;
+            }
+            (Verdict::NeedsMembers, _) => return Err(Refusal::Unavailable),
+            (Verdict::Deny(evaluations) | Verdict::Rejected(evaluations), _) => {
+                return self.deny(proposal, draft, ballot, &evaluations).await;
+            }
+        };
+        match activities::decide(&self.context(keys, caller, facts, fingerprint), intent) {
+            Decision::Complete(effect) => {
+                let (record, secrets) = self.complete(keys, draft, effect.result);
+                let submitter = std::slice::from_ref(&caller.record);
+                let shown = views::activity(&record, Some(secrets), submitter, false, now);
+                let mut changes = ChangeSet::new();
+                changes.push(Write::InsertActivity(Box::new(record)));
+                changes.writes.extend(caller.still_authorized());
+                changes.writes.extend(effect.changes.writes);
+                Ok(self.commit(permit, changes).await?.then_some(shown))
+            }
+            Decision::Refuse(refusal, changes) => {
+                if changes.writes.is_empty() || self.commit(permit, changes).await? {
+                    return Err(refusal);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) fn context<'a>(
         &'a self,
         keys: &'a KeySet,
         caller: &'a Caller,
@@ -197,7 +310,21 @@ impl Engine {
     }
 
     /// Commits; false when a guard failed and the decision must be made anew.
-    async fn commit(&self, _permit: Permit, changes: ChangeSet) -> Result<bool, Refusal> {
+    pub(crate) async fn commit(&self, _permit: Permit, changes: ChangeSet) -> Result<bool, Refusal> {
+        self.apply_all(changes).await
+    }
+
+    /// Stores an activity that nothing is done for: one that waits, or that was denied. Needs no permit, so that it takes
+    /// no other write.
+    pub(crate) async fn note(&self, record: Write, caller: &Caller) -> Result<bool, Refusal> {
+        debug_assert!(matches!(record, Write::InsertActivity(_) | Write::UpdateActivity(_)));
+        let mut changes = ChangeSet::new();
+        changes.push(record);
+        changes.writes.extend(caller.still_authorized());
+        self.apply_all(changes).await
+    }
+
+    async fn apply_all(&self, changes: ChangeSet) -> Result<bool, Refusal> {
         let queues = changes.writes.iter().any(|write| matches!(write, Write::Enqueue(_)));
         match self.services.store.commit(changes).await {
             Ok(()) => {
@@ -225,121 +352,6 @@ impl Engine {
         } else {
             Err(Refusal::OutsideLivenessWindow)
         }
-    }
-
-    /// Makes the stored row and the object that the submitter sees.
-    #[allow(clippy::too_many_arguments)]
-    fn record(
-        &self,
-        keys: &KeySet,
-        envelope: &Envelope,
-        echo: &Value,
-        result: Map<String, Value>,
-        caller: &Caller,
-        fingerprint: [u8; 32],
-        body: &[u8],
-        now: i64,
-    ) -> (ActivityRecord, view::Activity) {
-        let entropy = &*self.services.entropy;
-        let id = ActivityId(uuid_v7(entropy, now));
-        let mut intent = echo.as_object().cloned().unwrap_or_default();
-        let mut result = result;
-        // The body parsed as JSON, so that it is UTF-8.
-        let message = String::from_utf8_lossy(body).into_owned();
-        let (secrets, message) = Secrets::take(&mut intent, &mut result, message);
-        // What the proxy handed to a browser is nobody's to read again: its service user has no use for it.
-        let kept = !secrets.is_empty() && caller.via != Via::Proxy;
-        let sealed = kept.then(|| {
-            let text = serde_json::to_vec(&secrets).expect("secrets are JSON");
-            keys.sealing_key().seal(entropy, &secrets_place(caller.target.id, id), &text)
-        });
-        let record = ActivityRecord {
-            organization_id: caller.target.id,
-            tenant_id: caller.tenant(),
-            id,
-            fingerprint,
-            activity_type: envelope.activity_type.name().to_owned(),
-            status: ActivityStatus::Completed,
-            timestamp_ms: envelope.timestamp_ms,
-            intent: Value::Object(intent).to_string(),
-            result: Value::Object(result).to_string(),
-            sealed,
-            submitter: Submitter {
-                organization_id: caller.home.id,
-                user_id: caller.record.user.id,
-                vote_id: VoteId(uuid_v7(entropy, now)),
-                public_key: caller.stamp.public_key.clone(),
-                signature: caller.stamp.signature.clone(),
-                scheme: caller.stamp.scheme.to_owned(),
-                message,
-            },
-            version: 0,
-            failure: None,
-            deliberation: None,
-            created_at: now,
-            updated_at: now,
-        };
-        let shown = views::activity(&record, Some(secrets), Some(&caller.record), now);
-        (record, shown)
-    }
-
-    /// The object of a stored activity as this caller may see it (D-11).
-    pub(crate) fn show(
-        &self,
-        keys: &KeySet,
-        record: &ActivityRecord,
-        submitter: Option<&UserRecord>,
-        caller: &Caller,
-        now: i64,
-    ) -> view::Activity {
-        let own = record.submitter.user_id == caller.record.user.id
-            && record.submitter.organization_id == caller.home.id;
-        let secrets = if own { unseal(keys, record) } else { None };
-        views::activity(record, secrets, submitter, now)
-    }
-}
-
-fn unseal(keys: &KeySet, record: &ActivityRecord) -> Option<Secrets> {
-    let sealed = record.sealed.as_deref()?;
-    let text = keys.open(&secrets_place(record.organization_id, record.id), sealed);
-    match text.map(|text| serde_json::from_slice(&text)) {
-        Ok(Ok(secrets)) => Some(secrets),
-        Ok(Err(_)) | Err(_) => {
-            tracing::error!(activity = %record.id, "the sealed part of an activity cannot be opened");
-            None
-        }
-    }
-}
-
-/// Where the secrets of an activity are sealed to.
-pub(crate) fn secrets_place(organization: OrganizationId, id: ActivityId) -> Vec<u8> {
-    let mut row = organization.as_bytes().to_vec();
-    row.extend_from_slice(id.as_bytes());
-    place("activities", "sealed", &row)
-}
-
-/// Whether the caller may submit this here at all, and whether its authority suffices (protocol 02, section 1).
-fn authorize(caller: &Caller, activity: ActivityType, intent: &Intent) -> Result<Permit, Refusal> {
-    if !activities::stamp_may_submit(intent, caller.via) {
-        return Err(Refusal::NotAuthorized);
-    }
-    if activity.parents_only() && caller.target.parent_id.is_some() {
-        return Err(Refusal::CallerIsSubOrganization);
-    }
-    if !caller.at_home() && !activity.parent_may_target() {
-        return Err(Refusal::OrganizationMismatch { target: caller.target.id, caller: caller.home.id });
-    }
-    let request = vestibule_policy::Request {
-        activity,
-        caller: caller.record.user.id,
-        quorum: &caller.home.quorum,
-        at_home: caller.at_home(),
-        on_self: activities::on_self(intent, caller),
-        by_proxy: caller.via == Via::Proxy,
-    };
-    match vestibule_policy::judge(&request) {
-        Verdict::Allow(permit) => Ok(permit),
-        Verdict::Deny(evaluations) => Err(Refusal::Denied { evaluations }),
     }
 }
 

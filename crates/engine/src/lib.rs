@@ -5,6 +5,7 @@
 
 mod activities;
 mod admin;
+mod authority;
 mod caller;
 mod clock;
 mod engine;
@@ -15,9 +16,11 @@ pub mod outbox;
 mod passkeys;
 mod proxy;
 mod queries;
+mod records;
 mod settings;
 pub mod store;
 mod views;
+mod votes;
 
 pub use admin::{CreatedOrganization, NewTemplate};
 pub use caller::StampHeaders;

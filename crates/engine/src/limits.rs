@@ -16,6 +16,20 @@ pub const EXPIRING_KEYS: u32 = 10;
 pub const LONG_LIVED_KEYS: usize = 10;
 /// Passkeys per user.
 pub const AUTHENTICATORS: usize = 10;
+/// OAuth identities per user.
+pub const OAUTH_PROVIDERS: usize = 10;
+/// Users per organization.
+pub const USERS: usize = 100;
+/// Policies per organization.
+pub const POLICIES: usize = 100;
+/// User tags per parent.
+pub const TAGS: usize = 100;
+/// User tags per sub-organization.
+pub const TAGS_OF_SUB_ORGANIZATION: usize = 10;
+/// Session profiles per parent; the contract names no limit.
+pub const SESSION_PROFILES: usize = 100;
+/// MFA policies per user; the contract names no limit.
+pub const MFA_POLICIES: usize = 10;
 
 /// How a code may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

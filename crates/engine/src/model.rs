@@ -16,6 +16,12 @@ use vestibule_wire::{
 /// Epoch milliseconds by the store's clock.
 pub type Millis = i64;
 
+/// When an id of version 7 was made.
+pub fn made_at(id: uuid::Uuid) -> Millis {
+    let [a, b, c, d, e, f, ..] = *id.as_bytes();
+    i64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
 /// Hash under which a contact is looked up and counted: SHA-256 over its kind and normalised form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContactKey(pub [u8; 32]);
@@ -213,6 +219,13 @@ pub struct Owner {
     pub tenant_id: OrganizationId,
     /// The user.
     pub user_id: UserId,
+}
+
+impl Owner {
+    /// The user.
+    pub fn of(user: &User) -> Self {
+        Self { organization_id: user.organization_id, tenant_id: user.tenant_id, user_id: user.id }
+    }
 }
 
 impl Credential {

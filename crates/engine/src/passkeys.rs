@@ -67,6 +67,11 @@ pub(crate) fn new_credential(
     })
 }
 
+/// The raw credential id that a registration is about, if it can be read.
+pub(crate) fn credential_id(params: &AuthenticatorParamsV2) -> Option<Vec<u8>> {
+    vestibule_crypto::webauthn::decode(&params.attestation.credential_id).ok()
+}
+
 /// Verifies that a passkey signed a request, where passkeys may be used from.
 pub(crate) fn verify(
     assertion: &Assertion,

@@ -394,7 +394,7 @@ impl Call<'_> {
         Ok(StampRecord {
             public_key: key.public_key().to_hex(),
             signature: hex::encode(key.sign_der(body)),
-            scheme: "SIGNATURE_SCHEME_TK_API_P256",
+            scheme: "SIGNATURE_SCHEME_TK_API_P256".into(),
         })
     }
 }

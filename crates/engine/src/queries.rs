@@ -2,11 +2,12 @@
 
 use vestibule_wire::query::{Filter, ProxyConfigAnswer, Query, QueryAnswer, QueryBody, Whoami};
 use vestibule_wire::view::Config;
-use vestibule_wire::{Contact, OrganizationId, Refusal};
+use vestibule_wire::{Contact, OrganizationId, Refusal, UserId};
 
+use crate::activities;
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, authenticate};
 use crate::engine::{Engine, unavailable};
-use crate::model::{ContactKey, UserRecord};
+use crate::model::{ContactKey, DefinitionKind, UserRecord};
 use crate::store::{ActivityFilter, IntentKeys, ReadKeys, SubOrganizationFilter};
 use crate::views;
 
@@ -51,23 +52,27 @@ impl Engine {
                 let record = store.activity(organization, id).await.map_err(away)?;
                 let record = record.ok_or_else(|| missing("activity", id.to_string()))?;
                 let keys = self.services.keys.current();
-                let submitter =
-                    self.voter(&record.submitter.organization_id, record.submitter.user_id).await?;
-                QueryAnswer::Activity(Box::new(self.show(&keys, &record, submitter.as_ref(), caller, now)))
+                QueryAnswer::Activity(Box::new(self.show(&keys, &record, None, caller, now).await?))
             }
             Query::ListActivities { statuses, types, page } => {
                 let filter = ActivityFilter { statuses, types };
                 let records = store.activities(organization, &filter, page).await.map_err(away)?;
-                let mut voters: Vec<UserRecord> = Vec::new();
+                let keys = self.services.keys.current();
                 let mut shown = Vec::with_capacity(records.len());
+                let mut known: Vec<UserRecord> = Vec::new();
                 for record in &records {
-                    let (home, id) = (record.submitter.organization_id, record.submitter.user_id);
-                    if !voters.iter().any(|v| v.user.id == id) {
-                        voters.extend(self.voter(&home, id).await?);
-                    }
-                    let voter = voters.iter().find(|v| v.user.id == id);
+                    let submitter = known.iter().find(|u| u.user.id == record.submitter.user_id);
+                    let voters = self.voters(record, submitter).await?;
+                    known.extend(
+                        voters
+                            .iter()
+                            .filter(|v| known.iter().all(|k| k.user.id != v.user.id))
+                            .cloned()
+                            .collect::<Vec<_>>(),
+                    );
+                    let may_vote = self.can_vote(&keys, record, caller, now).await?;
                     // Lists carry no secrets, not even the submitter's own (D-11).
-                    shown.push(views::activity(record, None, voter, now));
+                    shown.push(views::activity(record, None, &voters, may_vote, now));
                 }
                 QueryAnswer::Activities(shown)
             }
@@ -102,13 +107,7 @@ impl Engine {
                 QueryAnswer::ApiKey(Box::new(key))
             }
             Query::GetApiKeys(user) => {
-                let records = match user {
-                    None => store.users(organization).await.map_err(away)?,
-                    Some(id) => {
-                        let record = store.user(organization, id).await.map_err(away)?;
-                        vec![record.ok_or_else(|| missing("user", id.to_string()))?]
-                    }
-                };
+                let records = self.users(organization, user).await?;
                 QueryAnswer::ApiKeys(records.iter().flat_map(|r| views::api_keys(r, now)).collect())
             }
             Query::GetOrganizationConfigs => QueryAnswer::Configs(Config {
@@ -125,30 +124,98 @@ impl Engine {
                     settings: config.settings,
                 }))
             }
-            Query::GetAuthenticator(_)
-            | Query::GetAuthenticators(_)
-            | Query::GetOauthProviders(_)
-            | Query::GetPolicy(_)
-            | Query::ListPolicies
-            | Query::GetPolicyEvaluations(_)
-            | Query::ListUserTags
-            | Query::ListEmailEvents { .. }
-            | Query::GetSessionProfile(_)
-            | Query::GetSessionProfiles
-            | Query::GetMfaPolicies(_)
-            | Query::GetMfaPolicy { .. }
-            | Query::GetMfaStatus { .. }
-            | Query::ListWebhookEndpoints
-            | Query::ListAppProofs(_) => return Err(Refusal::UnknownPath),
+            Query::GetAuthenticator(id) => {
+                let records = store.users(organization).await.map_err(away)?;
+                let mut all = records.iter().flat_map(views::authenticators);
+                let found = all.find(|a| a.authenticator_id == id).ok_or(Refusal::AuthenticatorNotFound)?;
+                QueryAnswer::Authenticator(Box::new(found))
+            }
+            Query::GetAuthenticators(user) => {
+                let records = self.users(organization, Some(user)).await?;
+                QueryAnswer::Authenticators(records.iter().flat_map(views::authenticators).collect())
+            }
+            Query::GetOauthProviders(user) => {
+                let records = self.users(organization, user).await?;
+                QueryAnswer::OauthProviders(records.iter().flat_map(views::oauth_providers).collect())
+            }
+            Query::GetPolicy(id) => {
+                let found =
+                    store.definition(organization, DefinitionKind::Policy, id.0).await.map_err(away)?;
+                let policy = found.as_ref().and_then(views::policy);
+                QueryAnswer::Policy(Box::new(policy.ok_or_else(|| missing("policy", id.to_string()))?))
+            }
+            Query::ListPolicies => {
+                let found = store.definitions(organization, DefinitionKind::Policy).await.map_err(away)?;
+                QueryAnswer::Policies(found.iter().rev().filter_map(views::policy).collect())
+            }
+            Query::GetPolicyEvaluations(id) => {
+                let record = store.activity(organization, id).await.map_err(away)?;
+                let record = record.ok_or_else(|| missing("activity", id.to_string()))?;
+                // Policies are told to those who live under them, not to those they were applied to.
+                let own = record.submitter.organization_id == caller.home.id;
+                QueryAnswer::PolicyEvaluations(if own { views::evaluations(&record) } else { Vec::new() })
+            }
+            Query::ListUserTags => {
+                let found = store.definitions(organization, DefinitionKind::UserTag).await.map_err(away)?;
+                QueryAnswer::UserTags(found.iter().rev().map(views::tag).collect())
+            }
+            Query::GetSessionProfile(id) => {
+                let (tenant, kind) = (caller.target.tenant(), DefinitionKind::SessionProfile);
+                let found = store.definition(tenant, kind, id.0).await.map_err(away)?;
+                let profile = found.as_ref().and_then(views::session_profile);
+                let profile = profile.ok_or_else(|| missing("session profile", id.to_string()))?;
+                QueryAnswer::SessionProfile(Box::new(profile))
+            }
+            Query::GetSessionProfiles => {
+                let (tenant, kind) = (caller.target.tenant(), DefinitionKind::SessionProfile);
+                let found = store.definitions(tenant, kind).await.map_err(away)?;
+                let profiles = found.iter().rev().filter_map(views::session_profile);
+                QueryAnswer::SessionProfiles(profiles.collect())
+            }
+            Query::GetMfaPolicies(user) => {
+                let records = self.users(organization, Some(user)).await?;
+                let policies = records.iter().flat_map(|record| &record.user.mfa_policies);
+                QueryAnswer::MfaPolicies(policies.map(views::mfa_policy).collect())
+            }
+            Query::GetMfaPolicy { user_id, mfa_policy_id } => {
+                let records = self.users(organization, Some(user_id)).await?;
+                let mut policies = records.iter().flat_map(|record| &record.user.mfa_policies);
+                let found = policies.find(|policy| policy.id == mfa_policy_id).map(views::mfa_policy);
+                let found = found.ok_or_else(|| missing("mfa policy", mfa_policy_id.to_string()))?;
+                QueryAnswer::MfaPolicy(Box::new(found))
+            }
+            Query::GetMfaStatus { activity_id, user_id } => {
+                let record = store.activity(organization, activity_id).await.map_err(away)?;
+                let record = record.ok_or_else(|| missing("activity", activity_id.to_string()))?;
+                let keys = self.services.keys.current();
+                QueryAnswer::MfaStatuses(self.mfa_statuses(&keys, &record, user_id, now).await?)
+            }
+            Query::ListAppProofs(id) => {
+                let record = store.activity(organization, id).await.map_err(away)?;
+                record.ok_or_else(|| missing("activity", id.to_string()))?;
+                QueryAnswer::AppProofs
+            }
+            Query::ListEmailEvents { .. } | Query::ListWebhookEndpoints => {
+                return Err(Refusal::UnknownPath);
+            }
         })
     }
 
-    async fn voter(
+    /// All users of an organization, or one that must exist.
+    async fn users(
         &self,
-        home: &OrganizationId,
-        user: vestibule_wire::UserId,
-    ) -> Result<Option<UserRecord>, Refusal> {
-        self.services.store.user(*home, user).await.map_err(|error| unavailable(&error))
+        organization: OrganizationId,
+        user: Option<UserId>,
+    ) -> Result<Vec<UserRecord>, Refusal> {
+        let store = &self.services.store;
+        match user {
+            None => store.users(organization).await.map_err(|error| unavailable(&error)),
+            Some(id) => {
+                let record = store.user(organization, id).await.map_err(|error| unavailable(&error))?;
+                let missing = || Refusal::NotFound { kind: "user", id: id.to_string(), organization };
+                Ok(vec![record.ok_or_else(missing)?])
+            }
+        }
     }
 }
 
@@ -177,7 +244,11 @@ pub(crate) fn suborg_filter(
             Ok(bytes) => F::Credential(bytes),
             Err(_) => return Ok(None),
         },
-        Filter::OidcToken | Filter::WalletAccountAddress => return Ok(None),
+        Filter::OidcToken(token) => match activities::token_identity(&token) {
+            Some(identity) => F::Credential(identity.lookup()),
+            None => return Ok(None),
+        },
+        Filter::WalletAccountAddress => return Ok(None),
     };
     Ok(Some(Some(found)))
 }

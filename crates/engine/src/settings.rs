@@ -9,6 +9,11 @@ pub struct Settings {
     pub liveness_future_ms: i64,
     /// The longest session and API key lifetime, seconds (D-8).
     pub max_session_s: u32,
+    /// How long one authentication is good for, however often its session is refreshed, seconds; `None` for ever.
+    pub max_session_age_s: Option<u32>,
+    /// How long ago the user of a session may have authenticated to change credentials or contacts, seconds; `None` for as
+    /// long as the session lives.
+    pub fresh_authentication_s: Option<u32>,
     /// Whether the sandbox contacts take code `000000` (G-OTP-3).
     pub sandbox: bool,
     /// Whether logos may come over plain http from this machine (D-7).
@@ -33,6 +38,8 @@ impl Default for Settings {
             liveness_past_ms: 3_600_000,
             liveness_future_ms: 300_000,
             max_session_s: 30 * 24 * 3600,
+            max_session_age_s: None,
+            fresh_authentication_s: None,
             sandbox: false,
             development: false,
             email_enabled: true,

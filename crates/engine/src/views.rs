@@ -3,10 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use vestibule_wire::view::{self, CredentialType, Timestamp};
-use vestibule_wire::{ActivityType, ApiKeyId, AuthenticatorId};
+use vestibule_wire::view::{self, ActivityStatus, CredentialType, Timestamp};
+use vestibule_wire::{
+    ActivityType, ApiKeyId, AuthenticatorId, OauthProviderId, PolicyId, SessionProfileId, TagId,
+};
 
-use crate::model::{ActivityRecord, Credential, Millis, UserRecord};
+use crate::model::{
+    ActivityRecord, Credential, Definition, EvaluationRecord, MfaPolicy, Millis, OauthIdentity, PolicyBody,
+    SessionProfileBody, UserRecord,
+};
 
 /// Members that carry a code: `""` everywhere, from the first answer on (D-2).
 const CODES: &[&str] = &["otpCode", "encryptedOtpBundle"];
@@ -25,19 +30,19 @@ pub(crate) struct Secrets {
     /// The signed body, when it holds such a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
+    /// The whole body of an activity that waits, gone once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<String>,
 }
 
 impl Secrets {
     pub(crate) fn is_empty(&self) -> bool {
-        self.intent.is_empty() && self.result.is_empty() && self.message.is_none()
+        self.intent.is_empty() && self.result.is_empty() && self.message.is_none() && self.body.is_none()
     }
 
-    /// Takes the secrets out of intent and result, leaving `""`; tells what may be kept of the signed body.
-    pub(crate) fn take(
-        intent: &mut Map<String, Value>,
-        result: &mut Map<String, Value>,
-        message: String,
-    ) -> (Self, String) {
+    /// Takes the secrets out of an intent, leaving `""`; tells what may be kept of the signed body, and whether it carries
+    /// a code.
+    pub(crate) fn take(intent: &mut Map<String, Value>, message: String) -> (Self, String, bool) {
         let mut carries_code = false;
         for name in CODES {
             if let Some(value) = intent.get_mut(*name) {
@@ -45,17 +50,22 @@ impl Secrets {
                 *value = Value::String(String::new());
             }
         }
-        let mut secrets = Self { intent: take_sealed(intent), result: take_sealed(result), message: None };
+        let mut secrets = Self { intent: take_sealed(intent), ..Self::default() };
         // Members that this version ignores stand in the signed body all the same.
         let names = |list: &[&str]| list.iter().any(|name| message.contains(&format!("\"{name}\"")));
         if carries_code || names(CODES) {
-            return (secrets, String::new());
+            return (secrets, String::new(), true);
         }
         if secrets.intent.is_empty() && !names(SEALED) {
-            return (secrets, message);
+            return (secrets, message, false);
         }
         secrets.message = Some(message);
-        (secrets, String::new())
+        (secrets, String::new(), false)
+    }
+
+    /// Takes the secrets out of a result, leaving `""`.
+    pub(crate) fn take_result(&mut self, result: &mut Map<String, Value>) {
+        self.result = take_sealed(result);
     }
 }
 
@@ -69,11 +79,13 @@ fn take_sealed(members: &mut Map<String, Value>) -> Map<String, Value> {
     taken
 }
 
-/// Builds an activity's object. `secrets` are put back for the submitter; `now` decides which keys of the voter live.
+/// Builds an activity's object. `secrets` are put back for the submitter; `voters` are the users who voted, as far as they
+/// still exist; `now` decides which of their keys live.
 pub(crate) fn activity(
     record: &ActivityRecord,
     secrets: Option<Secrets>,
-    submitter: Option<&UserRecord>,
+    voters: &[UserRecord],
+    may_vote: bool,
     now: Millis,
 ) -> view::Activity {
     let ActivityRecord {
@@ -87,28 +99,52 @@ pub(crate) fn activity(
         intent,
         result,
         sealed: _,
-        submitter: vote,
+        submitter,
         version: _,
-        failure: _,
-        deliberation: _,
+        failure,
+        deliberation,
         created_at,
         updated_at,
     } = record;
     let secrets = secrets.unwrap_or_default();
-    let message = secrets.message.unwrap_or_else(|| vote.message.clone());
-    let votes = submitter.map(|user| view::Vote {
-        id: vote.vote_id,
-        user_id: vote.user_id,
-        user: self::user(user, now),
+    let kind = ActivityType::from_name(activity_type);
+    let result = match status {
+        ActivityStatus::Completed => keyed(kind.map(ActivityType::result_key), result, secrets.result),
+        _ => Value::Object(Map::new()),
+    };
+    let voter = |id| voters.iter().find(|voter| voter.user.id == id).map(|voter| user(voter, now));
+    let first = voter(submitter.user_id).map(|user| view::Vote {
+        id: submitter.vote_id,
+        user_id: submitter.user_id,
+        user,
         activity_id: *id,
         selection: view::VoteSelection::Approved,
-        message,
-        public_key: vote.public_key.clone(),
-        signature: vote.signature.clone(),
-        scheme: vote.scheme.clone(),
+        message: secrets.message.unwrap_or_else(|| submitter.message.clone()),
+        public_key: submitter.public_key.clone(),
+        signature: submitter.signature.clone(),
+        scheme: submitter.scheme.clone(),
         created_at: Timestamp::from_millis(*created_at),
     });
-    let kind = ActivityType::from_name(activity_type);
+    // The first ballot is the submitter's.
+    let others = deliberation.iter().flat_map(|deliberation| deliberation.ballots.iter().skip(1));
+    let others = others.filter_map(|ballot| {
+        Some(view::Vote {
+            id: ballot.vote_id,
+            user_id: ballot.user_id,
+            user: voter(ballot.user_id)?,
+            activity_id: *id,
+            selection: if ballot.approve {
+                view::VoteSelection::Approved
+            } else {
+                view::VoteSelection::Rejected
+            },
+            message: ballot.message.clone(),
+            public_key: ballot.public_key.clone(),
+            signature: ballot.signature.clone(),
+            scheme: ballot.scheme.clone(),
+            created_at: Timestamp::from_millis(ballot.created_at),
+        })
+    });
     view::Activity {
         id: *id,
         organization_id: *organization_id,
@@ -116,15 +152,19 @@ pub(crate) fn activity(
         activity_type: activity_type.clone(),
         timestamp_ms: timestamp_ms.to_string(),
         intent: keyed(kind.map(ActivityType::intent_key), intent, secrets.intent),
-        result: keyed(kind.map(ActivityType::result_key), result, secrets.result),
-        votes: votes.into_iter().collect(),
+        result,
+        votes: first.into_iter().chain(others).collect(),
         app_proofs: [],
         fingerprint: format!("sha256:{}", hex::encode(fingerprint)),
-        can_approve: false,
-        can_reject: false,
+        can_approve: may_vote,
+        can_reject: may_vote,
         created_at: Timestamp::from_millis(*created_at),
         updated_at: Timestamp::from_millis(*updated_at),
-        failure: None,
+        failure: failure.as_ref().map(|failure| view::Failure {
+            code: failure.code,
+            message: failure.message.clone(),
+            details: [],
+        }),
     }
 }
 
@@ -146,13 +186,13 @@ pub(crate) fn user(record: &UserRecord, now: Millis) -> view::User {
         user_name: user.name.clone(),
         user_email: user.email.clone(),
         user_phone_number: user.phone.clone(),
-        authenticators: record.credentials.iter().filter_map(authenticator).collect(),
+        authenticators: authenticators(record),
         api_keys: api_keys(record, now),
         user_tags: user.tags.clone(),
-        oauth_providers: Vec::new(),
+        oauth_providers: oauth_providers(record),
         created_at: Timestamp::from_millis(user.created_at),
         updated_at: Timestamp::from_millis(user.updated_at),
-        mfa_policies: Vec::new(),
+        mfa_policies: user.mfa_policies.iter().map(mfa_policy).collect(),
     }
 }
 
@@ -161,9 +201,9 @@ pub(crate) fn api_keys(record: &UserRecord, now: Millis) -> Vec<view::ApiKey> {
     record.credentials.iter().filter(|c| c.live(now)).filter_map(api_key).collect()
 }
 
-/// Builds an API key's object; `None` for a passkey.
+/// Builds an API key's object; `None` for a passkey and an OAuth identity.
 pub(crate) fn api_key(credential: &Credential) -> Option<view::ApiKey> {
-    if credential.kind == CredentialType::WebauthnAuthenticator {
+    if matches!(credential.kind, CredentialType::WebauthnAuthenticator | CredentialType::OauthIdentity) {
         return None;
     }
     Some(view::ApiKey {
@@ -176,13 +216,110 @@ pub(crate) fn api_key(credential: &Credential) -> Option<view::ApiKey> {
     })
 }
 
+/// A credential id as clients write it.
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The OAuth identities of a user.
+pub(crate) fn oauth_providers(record: &UserRecord) -> Vec<view::OauthProvider> {
+    let provider = |credential: &Credential| {
+        let OauthIdentity { issuer, subject, audience } = credential.oauth.clone()?;
+        Some(view::OauthProvider {
+            provider_id: OauthProviderId(credential.id),
+            provider_name: credential.name.clone(),
+            issuer,
+            audience,
+            subject,
+            created_at: Timestamp::from_millis(credential.created_at),
+            updated_at: Timestamp::from_millis(credential.updated_at),
+        })
+    };
+    record.credentials.iter().filter_map(provider).collect()
+}
+
+/// Builds an MFA policy's object.
+pub(crate) fn mfa_policy(policy: &MfaPolicy) -> view::MfaPolicy {
+    let MfaPolicy { id, name, condition, required, order, notes, created_at, updated_at } = policy.clone();
+    view::MfaPolicy {
+        mfa_policy_id: id,
+        mfa_policy_name: name,
+        condition,
+        required_authentication_methods: required,
+        order,
+        notes,
+        created_at: Timestamp::from_millis(created_at),
+        updated_at: Timestamp::from_millis(updated_at),
+    }
+}
+
+/// Builds a policy's object; `None` where the definition is none.
+pub(crate) fn policy(definition: &Definition) -> Option<view::Policy> {
+    let PolicyBody { effect, condition, consensus, time, notes } = definition.read()?;
+    Some(view::Policy {
+        policy_id: PolicyId(definition.id),
+        policy_name: definition.name.clone(),
+        effect,
+        created_at: Timestamp::from_millis(definition.created_at),
+        updated_at: Timestamp::from_millis(definition.updated_at),
+        notes,
+        consensus,
+        condition,
+        time,
+    })
+}
+
+/// Builds a user tag's object.
+pub(crate) fn tag(definition: &Definition) -> view::Tag {
+    view::Tag {
+        tag_id: TagId(definition.id),
+        tag_name: definition.name.clone(),
+        tag_type: view::TagType::User,
+        created_at: Timestamp::from_millis(definition.created_at),
+        updated_at: Timestamp::from_millis(definition.updated_at),
+    }
+}
+
+/// Builds a session profile's object; `None` where the definition is none.
+pub(crate) fn session_profile(definition: &Definition) -> Option<view::SessionProfile> {
+    let SessionProfileBody { scope, expiration_seconds, notes } = definition.read()?;
+    Some(view::SessionProfile {
+        session_profile_id: SessionProfileId(definition.id),
+        session_profile_name: definition.name.clone(),
+        scope,
+        expiration_seconds: expiration_seconds.map(|seconds| seconds.to_string()),
+        notes,
+        created_at: Timestamp::from_millis(definition.created_at),
+        updated_at: Timestamp::from_millis(definition.updated_at),
+    })
+}
+
+/// What the policies said to the votes on an activity.
+pub(crate) fn evaluations(record: &ActivityRecord) -> Vec<view::PolicyEvaluation> {
+    let records = record.deliberation.iter().flat_map(|deliberation| deliberation.evaluations.clone());
+    let evaluation = |EvaluationRecord { id, vote_id, policies, created_at }| view::PolicyEvaluation {
+        id,
+        activity_id: record.id,
+        organization_id: record.organization_id,
+        vote_id,
+        policy_evaluations: policies,
+        created_at: Timestamp::from_millis(created_at),
+    };
+    records.map(evaluation).collect()
+}
+
+/// The passkeys of a user.
+pub(crate) fn authenticators(record: &UserRecord) -> Vec<view::Authenticator> {
+    record.credentials.iter().filter_map(authenticator).collect()
+}
+
 fn authenticator(credential: &Credential) -> Option<view::Authenticator> {
     let details = credential.passkey.as_ref()?;
     Some(view::Authenticator {
         transports: details.transports.clone(),
         attestation_type: details.attestation_type.clone(),
         aaguid: details.aaguid.clone(),
-        credential_id: URL_SAFE_NO_PAD.encode(&credential.lookup),
+        credential_id: base64url(&credential.lookup),
         model: String::new(),
         credential: view_credential(credential),
         authenticator_id: AuthenticatorId(credential.id),
@@ -212,22 +349,23 @@ mod tests {
     fn codes_are_gone_and_tokens_are_set_aside() {
         let mut intent = object(r#"{"otpId":"x","otpCode":"123456"}"#);
         let mut result = object(r#"{"verificationToken":"t"}"#);
-        let (secrets, message) = Secrets::take(&mut intent, &mut result, "the body".to_owned());
+        let (mut secrets, message, carries_code) = Secrets::take(&mut intent, "the body".to_owned());
+        secrets.take_result(&mut result);
         assert_eq!(Value::from(intent).to_string(), r#"{"otpId":"x","otpCode":""}"#);
         assert_eq!(Value::from(result).to_string(), r#"{"verificationToken":""}"#);
-        assert_eq!(message, "");
+        assert_eq!((message.as_str(), carries_code), ("", true));
         assert_eq!(secrets.message, None);
         assert_eq!(Value::from(secrets.result).to_string(), r#"{"verificationToken":"t"}"#);
     }
 
     #[test]
     fn a_body_with_a_token_is_set_aside_and_a_plain_one_is_kept() {
-        let (secrets, message) =
-            Secrets::take(&mut object(r#"{"verificationToken":"t"}"#), &mut Map::new(), "body".to_owned());
-        assert_eq!((secrets.message.as_deref(), message.as_str()), (Some("body"), ""));
-        let (secrets, message) =
-            Secrets::take(&mut object(r#"{"otpType":"e"}"#), &mut Map::new(), "body".to_owned());
+        let (secrets, message, carries_code) =
+            Secrets::take(&mut object(r#"{"verificationToken":"t"}"#), "body".to_owned());
+        assert_eq!((secrets.message.as_deref(), message.as_str(), carries_code), (Some("body"), "", false));
+        let (secrets, message, carries_code) =
+            Secrets::take(&mut object(r#"{"otpType":"e"}"#), "body".to_owned());
         assert!(secrets.is_empty());
-        assert_eq!(message, "body");
+        assert_eq!((message.as_str(), carries_code), ("body", false));
     }
 }

@@ -104,6 +104,7 @@ table! {
     OrganizationNotFound = OrganizationNotFound => 404 5 "ORGANIZATION_NOT_FOUND";
     OrganizationSuspended = OrganizationSuspended => 403 7 "API_OPERATIONS_DISABLED";
     NotAuthorized = NotAuthorized => 403 7 "REQUEST_NOT_AUTHORIZED";
+    AuthenticationTooOld = AuthenticationTooOld => 403 7 "REQUEST_NOT_AUTHORIZED";
     Denied { .. } = Denied { evaluations: Vec::new() } => 403 7 "";
     NotFound { .. } = NotFound { kind: "user", id: "x".into(), organization: A } => 404 5 "";
     ContactNotFound { .. } = ContactNotFound { kind: OtpType::Email, organization: A } => 404 5 "";

@@ -182,6 +182,7 @@ pub fn credential_code(kind: CredentialType) -> i64 {
         CredentialType::EmailAuthKeyP256 => 8,
         CredentialType::ReadWriteSessionKeyP256 => 9,
         CredentialType::OauthKeyP256 => 10,
+        CredentialType::OauthIdentity => 11,
     }
 }
 

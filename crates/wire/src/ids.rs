@@ -134,7 +134,7 @@ id!(
     SessionProfileId
 );
 id!(
-    /// One MFA policy of a user.
+    /// One MFA policy.
     MfaPolicyId
 );
 id!(

@@ -6,7 +6,7 @@ use crate::{OrganizationId, OtpType, UserId};
 
 /// A refusal as the caller sees it. `Display` is the public message, exactly.
 ///
-/// The HTTP crate maps each variant to its status, gRPC code and `turnkeyErrorCode` in one exhaustive match.
+/// [`Refusal::row`] has its gRPC code and `turnkeyErrorCode` in one exhaustive match; the HTTP crate makes a status of the former.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// `organizationId` is not a UUID.
@@ -153,6 +153,8 @@ pub enum Refusal {
         /// The organization's parent.
         parent: Option<OrganizationId>,
     },
+    /// The user of the session authenticated too long ago for this.
+    AuthenticationTooOld,
     /// No user with the attested contact.
     AttestedIdentityNotFound(OrganizationId),
     /// One key in several sub-organizations.
@@ -381,6 +383,9 @@ impl fmt::Display for Refusal {
             Self::OrganizationNotFound => f.write_str("no organization found with the given ID"),
             Self::OrganizationSuspended => f.write_str("this organization has been suspended"),
             Self::NotAuthorized => f.write_str("request not authorized"),
+            Self::AuthenticationTooOld => {
+                f.write_str("authentication is too old for this request, please authenticate again")
+            }
             Self::Denied { .. } => f.write_str(
                 "You don't have sufficient permissions to take this action. Please add a policy granting this user permissions.",
             ),
@@ -406,6 +411,98 @@ impl fmt::Display for Refusal {
             Self::MethodNotAllowed => f.write_str("method not allowed"),
             Self::Unavailable => f.write_str("the server is temporarily unavailable, please try again"),
             Self::Internal(id) => write!(f, "internal server error ({id})"),
+        }
+    }
+}
+
+impl Refusal {
+    /// gRPC code and `turnkeyErrorCode`, which is empty where there is none (protocol 00, section 6.2).
+    pub fn row(&self) -> (u8, &'static str) {
+        match self {
+            Self::MalformedOrganizationId => (3, "INVALID_ORGANIZATION_ID"),
+            Self::OrganizationMismatch { .. } => (3, "ORGANIZATION_MISMATCH"),
+            Self::CallerIsSubOrganization => (3, "INVALID_ACTIVITY_CALLER"),
+            Self::InvalidEmail => (3, "INVALID_EMAIL"),
+            Self::InvalidOidcToken => (3, "INVALID_OIDC_TOKEN"),
+            Self::OauthProviderExists => (3, "OAUTH_PROVIDER_ALREADY_EXISTS"),
+            Self::EmailSendingDisabled => (3, "EMAIL_SENDING_DISABLED"),
+            Self::MaxOtpInitiated { .. } => (3, "MAX_OTP_INITIATED"),
+            Self::BadRequestBody
+            | Self::MissingField(_)
+            | Self::InvalidField(_)
+            | Self::InvalidMember { .. }
+            | Self::InvalidExpression { .. }
+            | Self::LabelTaken(_)
+            | Self::QuorumTooSmall
+            | Self::OutsideLivenessWindow
+            | Self::MissingCredential(_)
+            | Self::InvalidApiKeyExpiration
+            | Self::InvalidPublicKey
+            | Self::PublicKeyExists
+            | Self::MissingAttestation
+            | Self::MissingAttestationData
+            | Self::InvalidAttestation
+            | Self::InvalidQuorumThreshold
+            | Self::MissingQuorumUsers
+            | Self::InvalidMagicLinkTemplate
+            | Self::InvalidLogoUrl
+            | Self::InvalidSmsTemplate
+            | Self::UnknownTemplate
+            | Self::InvalidTemplateVariables
+            | Self::InvalidPhone
+            | Self::InvalidOtpCode
+            | Self::InvalidVerificationToken
+            | Self::InvalidClientSignature
+            | Self::TokenContactMismatch
+            | Self::TokenUsedForSignup
+            | Self::AccountExists
+            | Self::WalletsUnsupported
+            | Self::OauthNotEnabled
+            | Self::AmbiguousAccount
+            | Self::InvalidFilter
+            | Self::InvalidPagination
+            | Self::InvalidProxyConfigId
+            | Self::ProxyAlreadyEnabled => (3, "REQUEST_INVALID"),
+
+            Self::QueryUnstamped | Self::ActivityUnstamped => (16, "SIGNATURE_MISSING"),
+            Self::MalformedStamp
+            | Self::MalformedWebauthnStamp
+            | Self::BadApiKeySignature
+            | Self::BadWebauthnSignature => (16, "SIGNATURE_INVALID"),
+            Self::CredentialNotFound { .. } => (16, "CREDENTIAL_NOT_FOUND"),
+            Self::PublicKeyNotFound { .. } | Self::AttestedIdentityNotFound(_) => {
+                (16, "PUBLIC_KEY_NOT_FOUND")
+            }
+            Self::AmbiguousPublicKey | Self::AmbiguousCredential | Self::AmbiguousContact => {
+                (16, "CREDENTIAL_CONFLICT")
+            }
+            Self::ApiKeyExpired { .. } => (16, "API_KEY_EXPIRED"),
+            Self::InvalidSession => (16, "UNAUTHENTICATED"),
+
+            Self::OrganizationSuspended => (7, "API_OPERATIONS_DISABLED"),
+            Self::NotAuthorized | Self::AuthenticationTooOld => (7, "REQUEST_NOT_AUTHORIZED"),
+            Self::ProxyMethodDisabled | Self::OriginNotAllowed => (7, "FORBIDDEN"),
+            Self::OauthDisallowed | Self::Denied { .. } => (7, ""),
+
+            Self::OrganizationNotFound => (5, "ORGANIZATION_NOT_FOUND"),
+            Self::UnknownProxyConfig(_)
+            | Self::NotFound { .. }
+            | Self::AuthenticatorNotFound
+            | Self::FingerprintNotFound
+            | Self::ContactNotFound { .. }
+            | Self::UnknownPath => (5, ""),
+            Self::MethodNotAllowed => (12, ""),
+            Self::BodyTooLarge => (3, "REQUEST_INVALID"),
+            Self::EncodedBody => (3, "REQUEST_INVALID"),
+
+            Self::TooManyLongLivedKeys(_)
+            | Self::TooManyAuthenticators(_)
+            | Self::TooManyOauthProviders(_)
+            | Self::TooMany(_) => (8, ""),
+            Self::RateLimited { .. } => (8, "RATE_LIMIT_EXCEEDED"),
+
+            Self::Internal(_) => (13, "INTERNAL"),
+            Self::Unavailable => (14, ""),
         }
     }
 }

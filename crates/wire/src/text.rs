@@ -111,6 +111,11 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 pub struct List<T, const MIN: usize = 0>(Vec<T>);
 
 impl<T, const MIN: usize> List<T, MIN> {
+    /// One entry after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
     /// The entries.
     pub fn into_vec(self) -> Vec<T> {
         self.0

@@ -296,6 +296,9 @@ credential_types! {
     ReadWriteSessionKeyP256 => "CREDENTIAL_TYPE_READ_WRITE_SESSION_KEY_P256";
     /// A key made by OAUTH; never made here (G-OAUTH-1).
     OauthKeyP256 => "CREDENTIAL_TYPE_OAUTH_KEY_P256";
+    /// An OAuth identity, which is stored like a credential and is none: it never goes over the wire.
+    #[serde(skip)]
+    OauthIdentity => "";
 }
 
 /// `OauthProvider`
@@ -394,6 +397,34 @@ pub enum Outcome {
     /// It does not apply at this time.
     #[serde(rename = "OUTCOME_TIME_INACTIVE")]
     TimeInactive,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Allow,
+        Self::DenyExplicit,
+        Self::DenyImplicit,
+        Self::RequiresConsensus,
+        Self::Rejected,
+        Self::Error,
+        Self::RequiresAuthenticators,
+        Self::TimeInactive,
+    ];
+
+    /// `OUTCOME_...`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "OUTCOME_ALLOW",
+            Self::DenyExplicit => "OUTCOME_DENY_EXPLICIT",
+            Self::DenyImplicit => "OUTCOME_DENY_IMPLICIT",
+            Self::RequiresConsensus => "OUTCOME_REQUIRES_CONSENSUS",
+            Self::Rejected => "OUTCOME_REJECTED",
+            Self::Error => "OUTCOME_ERROR",
+            Self::RequiresAuthenticators => "OUTCOME_REQUIRES_AUTHENTICATORS",
+            Self::TimeInactive => "OUTCOME_TIME_INACTIVE",
+        }
+    }
 }
 
 /// `common.v1.PolicyEvaluation`: what one policy came to.

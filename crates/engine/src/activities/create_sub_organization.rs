@@ -9,13 +9,11 @@ use vestibule_wire::{
     OtpType, Refusal, TokenId, UserId,
 };
 
-use super::api_keys::new_credential;
+use super::credentials::add_credentials;
 use super::otp_login::{issued_token, usage};
 use super::{Context, Effect, result};
 use crate::caller::Via;
-use crate::limits;
-use crate::model::{ContactKey, Credential, Organization, Owner, Token, User};
-use crate::passkeys;
+use crate::model::{ContactKey, Organization, Owner, Token, User};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 pub(super) fn keys(intent: &CreateSubOrganization) -> IntentKeys {
@@ -144,12 +142,6 @@ fn add_user(
     if !durable_key && user.authenticators.is_empty() && user.email.is_none() && user.phone.is_none() {
         return Err(Refusal::MissingCredential(user.name.clone()));
     }
-    if user.api_keys.iter().filter(|key| key.expiration.is_none()).count() > limits::LONG_LIVED_KEYS {
-        return Err(Refusal::TooManyLongLivedKeys(id));
-    }
-    if user.authenticators.len() > limits::AUTHENTICATORS {
-        return Err(Refusal::TooManyAuthenticators(id));
-    }
     let owner = Owner { organization_id: organization, tenant_id: tenant, user_id: id };
     let row = User::new(owner, user.name.clone(), user.email.as_ref(), user.phone.as_ref(), now);
     changes.push(Write::InsertUser(Box::new(row)));
@@ -159,23 +151,5 @@ fn add_user(
             changes.push(Write::VerifyContact { tenant, contact, organization, user: id });
         }
     }
-    let mut credentials: Vec<Credential> = Vec::new();
-    for key in &user.api_keys {
-        credentials.push(new_credential(cx, owner, key)?);
-    }
-    for authenticator in &user.authenticators {
-        credentials.push(passkeys::new_credential(cx, owner, authenticator)?);
-    }
-    let newest = credentials.iter().rfind(|c| c.expires_at.is_some()).map(|c| c.lookup.clone());
-    for credential in credentials {
-        if taken.contains(&credential.lookup) {
-            return Err(Refusal::PublicKeyExists);
-        }
-        taken.push(credential.lookup.clone());
-        changes.push(Write::InsertCredential(Box::new(credential)));
-    }
-    if let Some(except) = newest {
-        changes.push(Write::TrimExpiringKeys { organization, user: id, keep: limits::EXPIRING_KEYS, except });
-    }
-    Ok(())
+    add_credentials(cx, owner, &user.api_keys, &user.authenticators, &[], taken, changes)
 }

@@ -2,14 +2,24 @@
 
 mod api_keys;
 mod auth_proxy;
+mod authenticators;
 mod create_sub_organization;
+mod credentials;
+mod definitions;
 mod features;
 mod guess;
 mod init_otp;
+mod mfa_policies;
+mod oauth_providers;
+mod organization;
 mod otp_auth;
 mod otp_login;
+mod policies;
 mod session;
+mod session_profiles;
 mod stamp_login;
+mod tags;
+mod users;
 mod verify_otp;
 
 use serde_json::{Map, Value};
@@ -17,7 +27,7 @@ use uuid::Uuid;
 use vestibule_crypto::entropy::{Entropy, uuid_v7};
 use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::{KeyCache, PublicKey};
-use vestibule_wire::{Intent, OrganizationId, Refusal};
+use vestibule_wire::{Intent, OrganizationId, Refusal, SessionOf, UserId};
 
 use crate::caller::{Caller, Via};
 use crate::settings::Settings;
@@ -25,6 +35,7 @@ use crate::store::{ChangeSet, Facts, IntentKeys};
 
 pub(crate) use auth_proxy::proxy_key_place;
 pub(crate) use init_otp::target_place;
+pub(crate) use oauth_providers::token_identity;
 
 /// What every decision may use beside the facts and the intent.
 pub(crate) struct Context<'a> {
@@ -41,6 +52,11 @@ impl Context<'_> {
     /// A fresh id in order of creation.
     pub(crate) fn id(&self) -> Uuid {
         uuid_v7(self.entropy, self.facts.now)
+    }
+
+    /// Look-up bytes that credentials of the target have already, as far as they were asked for.
+    pub(crate) fn taken(&self) -> Vec<Vec<u8>> {
+        self.facts.existing_credentials.iter().map(|credential| credential.lookup.clone()).collect()
     }
 
     /// Reads a P-256 key of a request.
@@ -103,74 +119,82 @@ pub(crate) fn keys(intent: &Intent, organization: OrganizationId) -> IntentKeys 
         Intent::UpdateAuthProxyConfig(i) => {
             IntentKeys { proxy_config: true, named_templates: i.templates().collect(), ..Default::default() }
         }
+        Intent::RecoverUser(i) => authenticators::recover_keys(i),
+        Intent::UpdateRootQuorum(_) => organization::quorum_keys(),
+        Intent::CreateUsers(_) => users::create_keys(),
+        Intent::UpdateUser(i) => users::update_keys(i),
+        Intent::UpdateContact(i) => users::update_contact_keys(i),
+        Intent::DeleteUsers(_) => users::delete_keys(),
+        Intent::CreateUserTag(_) | Intent::UpdateUserTag(_) | Intent::DeleteUserTags(_) => tags::keys(),
+        Intent::CreateAuthenticators(i) => authenticators::create_keys(i),
+        Intent::DeleteAuthenticators(i) => of_user(i.user_id),
+        Intent::CreateOauthProviders(i) => oauth_providers::create_keys(i),
+        Intent::DeleteOauthProviders(i) => of_user(i.user_id),
+        Intent::CreatePolicies(_) | Intent::UpdatePolicy(_) | Intent::DeletePolicies(_) => policies::keys(),
+        Intent::CreateMfaPolicy(i) => of_user(i.user_id),
+        Intent::UpdateMfaPolicy(i) => of_user(i.user_id),
+        Intent::DeleteMfaPolicy(i) => of_user(i.user_id),
+        Intent::CreateSessionProfile(_) => session_profiles::keys(),
+        Intent::Vote(i) => IntentKeys { voted: Some(i.fingerprint), ..Default::default() },
+        Intent::DeleteSubOrganization | Intent::UpdateOrganizationName(_) | Intent::Oauth => {
+            IntentKeys::default()
+        }
         Intent::EmailAuth(_)
-        | Intent::RecoverUser(_)
         | Intent::CreateReadWriteSession(_)
         | Intent::CreateReadOnlySession
-        | Intent::DeleteSubOrganization
-        | Intent::UpdateOrganizationName(_)
-        | Intent::UpdateRootQuorum(_)
-        | Intent::CreateUsers(_)
-        | Intent::UpdateUser(_)
-        | Intent::UpdateContact(_)
-        | Intent::DeleteUsers(_)
-        | Intent::CreateUserTag(_)
-        | Intent::UpdateUserTag(_)
-        | Intent::DeleteUserTags(_)
-        | Intent::CreateAuthenticators(_)
-        | Intent::DeleteAuthenticators(_)
-        | Intent::CreateOauthProviders(_)
-        | Intent::DeleteOauthProviders(_)
-        | Intent::Oauth
-        | Intent::CreatePolicies(_)
-        | Intent::UpdatePolicy(_)
-        | Intent::DeletePolicies(_)
-        | Intent::Vote(_)
         | Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
-        | Intent::DeleteWebhookEndpoint(_)
-        | Intent::CreateMfaPolicy(_)
-        | Intent::UpdateMfaPolicy(_)
-        | Intent::DeleteMfaPolicy(_)
-        | Intent::CreateSessionProfile(_) => IntentKeys::default(),
+        | Intent::DeleteWebhookEndpoint(_) => IntentKeys::default(),
     }
 }
 
-/// Whether an intent concerns only the caller's own credentials or sessions.
-pub(crate) fn on_self(intent: &Intent, caller: &Caller) -> bool {
-    match intent {
-        Intent::StampLogin(_) => true,
-        Intent::CreateApiKeys(i) => i.user_id == caller.record.user.id,
-        Intent::DeleteApiKeys(i) => i.user_id == caller.record.user.id,
-        Intent::InitOtp(_)
+fn of_user(user: UserId) -> IntentKeys {
+    IntentKeys { user: Some(user), ..Default::default() }
+}
+
+/// Whether an intent concerns only its proposer's own credentials, sessions or particulars.
+pub(crate) fn on_self(intent: &Intent, proposer: UserId) -> bool {
+    let user = match intent {
+        Intent::StampLogin(_) | Intent::CreateReadOnlySession => return true,
+        Intent::CreateReadWriteSession(i) => match &i.of {
+            SessionOf::Caller => return true,
+            SessionOf::User(user) => *user,
+            SessionOf::Email(_) => return false,
+        },
+        Intent::RecoverUser(i) => i.user_id,
+        Intent::CreateApiKeys(i) => i.user_id,
+        Intent::DeleteApiKeys(i) => i.user_id,
+        Intent::CreateAuthenticators(i) => i.user_id,
+        Intent::DeleteAuthenticators(i) => i.user_id,
+        Intent::CreateOauthProviders(i) => i.user_id,
+        Intent::DeleteOauthProviders(i) => i.user_id,
+        Intent::CreateMfaPolicy(i) => i.user_id,
+        Intent::UpdateMfaPolicy(i) => i.user_id,
+        Intent::DeleteMfaPolicy(i) => i.user_id,
+        Intent::UpdateContact(i) => i.user_id,
+        // Tags give rights, so that nobody tags itself.
+        Intent::UpdateUser(i) if i.tags.is_none() => i.user_id,
+        Intent::UpdateUser(_)
+        | Intent::InitOtp(_)
         | Intent::VerifyOtp(_)
         | Intent::OtpAuth(_)
         | Intent::OtpLogin(_)
+        | Intent::EmailAuth(_)
+        | Intent::Oauth
         | Intent::CreateSubOrganization(_)
+        | Intent::DeleteSubOrganization
+        | Intent::UpdateOrganizationName(_)
+        | Intent::UpdateRootQuorum(_)
         | Intent::SetOrganizationFeature(_)
         | Intent::RemoveOrganizationFeature(_)
         | Intent::EnableAuthProxy
         | Intent::DisableAuthProxy
-        | Intent::UpdateAuthProxyConfig(_) => false,
-        Intent::EmailAuth(_)
-        | Intent::RecoverUser(_)
-        | Intent::CreateReadWriteSession(_)
-        | Intent::CreateReadOnlySession
-        | Intent::DeleteSubOrganization
-        | Intent::UpdateOrganizationName(_)
-        | Intent::UpdateRootQuorum(_)
+        | Intent::UpdateAuthProxyConfig(_)
         | Intent::CreateUsers(_)
-        | Intent::UpdateUser(_)
-        | Intent::UpdateContact(_)
         | Intent::DeleteUsers(_)
         | Intent::CreateUserTag(_)
         | Intent::UpdateUserTag(_)
         | Intent::DeleteUserTags(_)
-        | Intent::CreateAuthenticators(_)
-        | Intent::DeleteAuthenticators(_)
-        | Intent::CreateOauthProviders(_)
-        | Intent::DeleteOauthProviders(_)
-        | Intent::Oauth
         | Intent::CreatePolicies(_)
         | Intent::UpdatePolicy(_)
         | Intent::DeletePolicies(_)
@@ -178,16 +202,39 @@ pub(crate) fn on_self(intent: &Intent, caller: &Caller) -> bool {
         | Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
         | Intent::DeleteWebhookEndpoint(_)
-        | Intent::CreateMfaPolicy(_)
-        | Intent::UpdateMfaPolicy(_)
-        | Intent::DeleteMfaPolicy(_)
-        | Intent::CreateSessionProfile(_) => false,
-    }
+        | Intent::CreateSessionProfile(_) => return false,
+    };
+    user == proposer
 }
 
 /// Whether an attested stamp may submit it (G-ATT-1).
 pub(crate) fn stamp_may_submit(intent: &Intent, via: Via) -> bool {
-    via != Via::Attested || matches!(intent, Intent::StampLogin(_))
+    !matches!(via, Via::Attested { .. }) || matches!(intent, Intent::StampLogin(_) | Intent::Vote(_))
+}
+
+/// Whether it changes how somebody gets in, for which an operator may demand a fresh authentication.
+pub(crate) fn changes_credentials(intent: &Intent) -> bool {
+    match intent {
+        Intent::UpdateUser(i) => i.email.is_some() || i.phone.is_some(),
+        _ => matches!(
+            intent,
+            Intent::CreateApiKeys(_)
+                | Intent::DeleteApiKeys(_)
+                | Intent::CreateAuthenticators(_)
+                | Intent::DeleteAuthenticators(_)
+                | Intent::CreateOauthProviders(_)
+                | Intent::DeleteOauthProviders(_)
+                | Intent::CreateMfaPolicy(_)
+                | Intent::UpdateMfaPolicy(_)
+                | Intent::DeleteMfaPolicy(_)
+                | Intent::UpdateContact(_)
+                | Intent::RecoverUser(_)
+                | Intent::CreateUsers(_)
+                | Intent::DeleteUsers(_)
+                | Intent::UpdateRootQuorum(_)
+                | Intent::DeleteSubOrganization
+        ),
+    }
 }
 
 /// Decides an activity.
@@ -206,36 +253,38 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         Intent::EnableAuthProxy => auth_proxy::enable(cx).into(),
         Intent::DisableAuthProxy => auth_proxy::disable(cx).into(),
         Intent::UpdateAuthProxyConfig(i) => auth_proxy::update(cx, i).into(),
+        Intent::RecoverUser(i) => authenticators::recover(cx, i).into(),
+        Intent::DeleteSubOrganization => organization::delete(cx).into(),
+        Intent::UpdateOrganizationName(i) => Decision::Complete(organization::rename(cx, i)),
+        Intent::UpdateRootQuorum(i) => organization::quorum(cx, i).into(),
+        Intent::CreateUsers(i) => users::create(cx, i).into(),
+        Intent::UpdateUser(i) => users::update(cx, i).into(),
+        Intent::UpdateContact(i) => users::update_contact(cx, i).into(),
+        Intent::DeleteUsers(i) => users::delete(cx, i).into(),
+        Intent::CreateUserTag(i) => tags::create(cx, i).into(),
+        Intent::UpdateUserTag(i) => tags::update(cx, i).into(),
+        Intent::DeleteUserTags(i) => tags::delete(cx, i).into(),
+        Intent::CreateAuthenticators(i) => authenticators::create(cx, i).into(),
+        Intent::DeleteAuthenticators(i) => authenticators::delete(cx, i).into(),
+        Intent::CreateOauthProviders(i) => oauth_providers::create(cx, i).into(),
+        Intent::DeleteOauthProviders(i) => oauth_providers::delete(cx, i).into(),
+        Intent::CreatePolicies(i) => policies::create(cx, i).into(),
+        Intent::UpdatePolicy(i) => policies::update(cx, i).into(),
+        Intent::DeletePolicies(i) => policies::delete(cx, i).into(),
+        Intent::CreateMfaPolicy(i) => mfa_policies::create(cx, i).into(),
+        Intent::UpdateMfaPolicy(i) => mfa_policies::update(cx, i).into(),
+        Intent::DeleteMfaPolicy(i) => mfa_policies::delete(cx, i).into(),
+        Intent::CreateSessionProfile(i) => session_profiles::create(cx, i).into(),
+        // Nobody logs in with OAuth here (G-OAUTH-1).
+        Intent::Oauth => Decision::Refuse(Refusal::OauthNotEnabled, ChangeSet::new()),
+        // A vote is cast on another activity and never decided as one of its own.
+        Intent::Vote(_) => Decision::Refuse(Refusal::FingerprintNotFound, ChangeSet::new()),
         // Not answered yet: routing knows their paths only once they are decided here.
         Intent::EmailAuth(_)
-        | Intent::RecoverUser(_)
         | Intent::CreateReadWriteSession(_)
         | Intent::CreateReadOnlySession
-        | Intent::DeleteSubOrganization
-        | Intent::UpdateOrganizationName(_)
-        | Intent::UpdateRootQuorum(_)
-        | Intent::CreateUsers(_)
-        | Intent::UpdateUser(_)
-        | Intent::UpdateContact(_)
-        | Intent::DeleteUsers(_)
-        | Intent::CreateUserTag(_)
-        | Intent::UpdateUserTag(_)
-        | Intent::DeleteUserTags(_)
-        | Intent::CreateAuthenticators(_)
-        | Intent::DeleteAuthenticators(_)
-        | Intent::CreateOauthProviders(_)
-        | Intent::DeleteOauthProviders(_)
-        | Intent::Oauth
-        | Intent::CreatePolicies(_)
-        | Intent::UpdatePolicy(_)
-        | Intent::DeletePolicies(_)
-        | Intent::Vote(_)
         | Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
-        | Intent::DeleteWebhookEndpoint(_)
-        | Intent::CreateMfaPolicy(_)
-        | Intent::UpdateMfaPolicy(_)
-        | Intent::DeleteMfaPolicy(_)
-        | Intent::CreateSessionProfile(_) => Decision::Refuse(Refusal::UnknownPath, ChangeSet::new()),
+        | Intent::DeleteWebhookEndpoint(_) => Decision::Refuse(Refusal::UnknownPath, ChangeSet::new()),
     }
 }

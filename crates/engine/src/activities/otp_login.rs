@@ -2,12 +2,14 @@
 
 use vestibule_crypto::client_signature::{ClientSignature, LoginExpectation};
 use vestibule_crypto::token;
-use vestibule_wire::{ClientSignatureParams, Contact, OrganizationId, OtpLogin, Refusal, TokenId};
+use vestibule_wire::{
+    AuthenticationType, ClientSignatureParams, Contact, OrganizationId, OtpLogin, OtpType, Refusal, TokenId,
+};
 
 use super::session::grant;
 use super::{Context, Effect, result, session};
 use crate::caller::Via;
-use crate::model::{ContactKey, Owner, Token};
+use crate::model::{Authentication, ContactKey, Owner, Token, made_at};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 pub(super) fn keys(intent: &OtpLogin) -> IntentKeys {
@@ -18,6 +20,7 @@ pub(super) fn keys(intent: &OtpLogin) -> IntentKeys {
         token: Some(TokenId(claims.id)),
         contact_in_target: contact.as_ref().map(ContactKey::of),
         existing_credentials: key.and_then(|k| session::lookup(k)).into_iter().collect(),
+        session_profile: session::profile_id(&intent.session),
         ..Default::default()
     }
 }
@@ -63,7 +66,13 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpLogin) -> Result<Effect, Refu
             user: owner.user_id,
         });
     }
-    let session = grant(cx, &owner, request, &key, &mut changes)?;
+    let method = match row.otp_type {
+        OtpType::Email => AuthenticationType::EmailOtp,
+        OtpType::Sms => AuthenticationType::SmsOtp,
+    };
+    // The code was given when the token was made.
+    let authentication = Authentication { at: made_at(row.id.0), method };
+    let session = grant(cx, &owner, request, &key, authentication, &mut changes)?;
     Ok(Effect { result: result! { "session": session }, changes })
 }
 

@@ -3,11 +3,11 @@
 use vestibule_crypto::p256::PublicKey;
 use vestibule_crypto::token::SessionJwt;
 use vestibule_wire::view::CredentialType;
-use vestibule_wire::{DecimalText, Refusal, SessionRequest};
+use vestibule_wire::{DecimalText, Refusal, SessionProfileId, SessionRequest};
 
 use super::Context;
 use crate::limits;
-use crate::model::{Credential, Owner};
+use crate::model::{Authentication, Credential, Definition, Owner, SessionProfileBody};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 /// Default lifetime of session keys and of keys made by OTP_AUTH, seconds.
@@ -16,8 +16,14 @@ pub(super) const DEFAULT_LIFETIME_S: u32 = 900;
 pub(super) fn keys(request: &SessionRequest) -> IntentKeys {
     IntentKeys {
         existing_credentials: request.public_key.iter().filter_map(|k| lookup(k)).collect(),
+        session_profile: profile_id(request),
         ..Default::default()
     }
+}
+
+/// The profile asked for. A text that is no id is one that no profile has.
+pub(super) fn profile_id(request: &SessionRequest) -> Option<SessionProfileId> {
+    request.session_profile_id.as_deref().and_then(|text| text.parse().ok())
 }
 
 /// Look-up bytes of a P-256 key in hex, without checking the curve.
@@ -46,23 +52,31 @@ pub(super) fn lifetime(cx: &Context<'_>, text: Option<&DecimalText>, default: u3
     }
 }
 
-/// Grants a session: registers the key and signs the token.
+/// Grants a session: registers the key and signs the token. `authentication` is when and how its user authenticated.
 pub(super) fn grant(
     cx: &Context<'_>,
     owner: &Owner,
     request: &SessionRequest,
     key: &PublicKey,
+    authentication: Authentication,
     changes: &mut ChangeSet,
 ) -> Result<String, Refusal> {
     let now = cx.facts.now;
-    let lifetime_s = lifetime(cx, request.expiration.as_ref(), DEFAULT_LIFETIME_S)?;
-    if let Some(id) = &request.session_profile_id {
-        // Profiles come with scoped sessions; until then no id names one.
-        return Err(Refusal::NotFound {
-            kind: "session profile",
-            id: id.clone(),
-            organization: owner.organization_id,
-        });
+    let mut lifetime_s = lifetime(cx, request.expiration.as_ref(), DEFAULT_LIFETIME_S)?;
+    let profile = match &request.session_profile_id {
+        None => None,
+        Some(id) => Some(profile(cx, id, owner)?),
+    };
+    if let Some(most) = profile.as_ref().and_then(|(_, says)| says.expiration_seconds) {
+        lifetime_s = lifetime_s.min(most);
+    }
+    if let Some(most) = cx.settings.max_session_age_s {
+        // Refreshing never carries a session beyond what one authentication is good for.
+        let left = authentication.at / 1000 + i64::from(most) - now / 1000;
+        lifetime_s = lifetime_s.min(u32::try_from(left).unwrap_or(0));
+        if lifetime_s == 0 {
+            return Err(Refusal::AuthenticationTooOld);
+        }
     }
     let lookup = key.compressed().to_vec();
     let existing = cx.facts.existing_credentials.iter().find(|c| c.lookup == lookup);
@@ -78,15 +92,19 @@ pub(super) fn grant(
             except: lookup.clone(),
         });
     }
-    changes.push(Write::PutSessionKey(Box::new(Credential::of_key(
-        *owner,
-        existing.map_or_else(|| cx.id(), |c| c.id),
-        CredentialType::Login,
-        format!("Login - {now}"),
-        lookup.clone(),
-        Some(lifetime_s),
-        now,
-    ))));
+    changes.push(Write::PutSessionKey(Box::new(Credential {
+        session_profile_id: profile.as_ref().map(|(definition, _)| definition.id),
+        authentication: Some(authentication),
+        ..Credential::of_key(
+            *owner,
+            existing.map_or_else(|| cx.id(), |c| c.id),
+            CredentialType::Login,
+            format!("Login - {now}"),
+            lookup.clone(),
+            Some(lifetime_s),
+            now,
+        )
+    })));
     changes.push(Write::TrimExpiringKeys {
         organization: owner.organization_id,
         user: owner.user_id,
@@ -96,11 +114,29 @@ pub(super) fn grant(
     let jwt = SessionJwt {
         expires_at_s: now / 1000 + i64::from(lifetime_s),
         public_key: key.to_hex(),
-        session_type: "SESSION_TYPE_READ_WRITE".to_owned(),
+        session_type: match &profile {
+            Some((definition, _)) => definition.name.clone(),
+            None => "SESSION_TYPE_READ_WRITE".to_owned(),
+        },
         user_id: owner.user_id.0,
         organization_id: owner.organization_id.0,
-        session_profile_id: None,
-        scope: None,
+        session_profile_id: profile.as_ref().map(|(definition, _)| definition.id.to_string()),
+        scope: profile.map(|(_, says)| says.scope),
     };
     Ok(jwt.issue(cx.keys.session_signer(cx.facts.now)))
+}
+
+/// The session profile of the tenant that a request names (protocol 02, section 5).
+fn profile<'a>(
+    cx: &Context<'a>,
+    id: &str,
+    owner: &Owner,
+) -> Result<(&'a Definition, SessionProfileBody), Refusal> {
+    let found =
+        cx.facts.session_profile.as_ref().and_then(|definition| Some((definition, definition.read()?)));
+    found.ok_or_else(|| Refusal::NotFound {
+        kind: "session profile",
+        id: id.to_owned(),
+        organization: owner.organization_id,
+    })
 }

@@ -5,7 +5,7 @@ use vestibule_wire::{Contact, Refusal, StampLogin};
 use super::session::grant;
 use super::{Context, Effect, result};
 use crate::caller::Via;
-use crate::model::{ContactKey, Owner, User};
+use crate::model::{Authentication, ContactKey, Owner, User};
 use crate::store::{ChangeSet, Write};
 
 pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Refusal> {
@@ -18,8 +18,19 @@ pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Re
     if matches!(cx.caller.via, Via::ApiKey | Via::Passkey) {
         reset_failures(user, &mut changes);
     }
-    let session = grant(cx, &owner, &intent.session, &key, &mut changes)?;
+    let session = grant(cx, &owner, &intent.session, &key, authentication(cx), &mut changes)?;
     Ok(Effect { result: result! { "session": session }, changes })
+}
+
+/// A session key that asks for another one, or for more time, hands on how its user authenticated.
+fn authentication(cx: &Context<'_>) -> Authentication {
+    let stamped = cx.caller.credential.as_ref();
+    let inherited = stamped.and_then(|credential| credential.authentication.clone());
+    let at = match cx.caller.via {
+        Via::Attested { at, .. } => at,
+        Via::ApiKey | Via::Passkey | Via::Session | Via::Proxy => cx.facts.now,
+    };
+    inherited.unwrap_or_else(|| Authentication { at, method: cx.caller.method().kind })
 }
 
 /// Another credential of the user ends the failures counted against its contacts (NIST SP 800-63B).

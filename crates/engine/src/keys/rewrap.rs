@@ -6,8 +6,9 @@ use vestibule_wire::{ActivityId, MessageId, OrganizationId, OtpId, ProxyConfigId
 
 use super::table::{Table, delete, sealed_key};
 use crate::activities::{proxy_key_place, target_place};
-use crate::engine::{Engine, secrets_place, unavailable};
+use crate::engine::{Engine, unavailable};
 use crate::outbox;
+use crate::records::secrets_place;
 use crate::store::{ChangeSet, CommitError, KeyWrite, Reseal, SealedPlace, SealedRow, SealedValue, Write};
 
 /// Rows per look and commit, so that neither holds up others for long.

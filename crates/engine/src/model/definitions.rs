@@ -3,7 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use vestibule_wire::{MfaPolicyId, OrganizationId};
+use vestibule_wire::{
+    AuthenticationMethod, AuthenticationType, Effect, MfaPolicyId, OrganizationId,
+    RequiredAuthenticationMethod,
+};
 
 use super::Millis;
 
@@ -69,8 +72,8 @@ pub fn body<T: Serialize>(body: &T) -> String {
 /// What a policy says (protocol 02, section 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyBody {
-    /// `EFFECT_ALLOW` or `EFFECT_DENY`
-    pub effect: String,
+    /// What it does where it applies.
+    pub effect: Effect,
     /// Boolean expression over the activity; `""` always holds.
     pub condition: String,
     /// Boolean expression over the approvers; `""` is the single caller.
@@ -106,7 +109,7 @@ pub struct MfaPolicy {
     /// Boolean expression over the activity.
     pub condition: String,
     /// All of these must be met, each by any of its methods.
-    pub required: Vec<Vec<Method>>,
+    pub required: Vec<RequiredAuthenticationMethod>,
     /// Lower ones are looked at first.
     pub order: i64,
     /// Free text.
@@ -117,43 +120,20 @@ pub struct MfaPolicy {
     pub updated_at: Millis,
 }
 
-/// `AUTHENTICATION_TYPE_*`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum AuthenticationType {
-    /// A code sent by email.
-    #[serde(rename = "AUTHENTICATION_TYPE_EMAIL_OTP")]
-    EmailOtp,
-    /// A code sent by SMS.
-    #[serde(rename = "AUTHENTICATION_TYPE_SMS_OTP")]
-    SmsOtp,
-    /// A passkey.
-    #[serde(rename = "AUTHENTICATION_TYPE_PASSKEY")]
-    Passkey,
-    /// An API key.
-    #[serde(rename = "AUTHENTICATION_TYPE_API_KEY")]
-    ApiKey,
-    /// An OAuth identity; nobody logs in with one here (G-OAUTH-1).
-    #[serde(rename = "AUTHENTICATION_TYPE_OAUTH")]
-    Oauth,
-    /// A session key.
-    #[serde(rename = "AUTHENTICATION_TYPE_SESSION")]
-    Session,
-}
-
-/// A way to authenticate: as demanded by an MFA policy, or as used by a voter.
+/// How a voter authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Method {
     /// Which way.
     #[serde(rename = "type")]
     pub kind: AuthenticationType,
-    /// The credential; of a session its profile, or the nil UUID. Absent in a demand: any.
+    /// The credential; of a session its profile, or the nil UUID.
     pub id: Option<Uuid>,
 }
 
 impl Method {
-    /// Whether `used` meets this demand.
-    pub fn is_met_by(&self, used: &Method) -> bool {
-        self.kind == used.kind && self.id.is_none_or(|id| used.id == Some(id))
+    /// Whether it meets a demand of an MFA policy.
+    pub fn meets(&self, demand: &AuthenticationMethod) -> bool {
+        self.kind == demand.kind && demand.id.is_none_or(|id| self.id == Some(id.0))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is kept of votes on an activity, and of what the policies said.
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-use vestibule_wire::{OrganizationId, UserId, VoteId};
+use vestibule_wire::view::PolicyResult;
+use vestibule_wire::{OrganizationId, PolicyEvaluationId, UserId, VoteId};
 
 use super::{Method, Millis};
 
@@ -60,24 +60,13 @@ pub struct BallotCredential {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluationRecord {
     /// Id of the record.
-    pub id: Uuid,
+    pub id: PolicyEvaluationId,
     /// The vote.
     pub vote_id: VoteId,
     /// One per policy.
-    pub policies: Vec<PolicyRecord>,
+    pub policies: Vec<PolicyResult>,
     /// When.
     pub created_at: Millis,
-}
-
-/// What one policy said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyRecord {
-    /// The policy.
-    pub policy_id: String,
-    /// `OUTCOME_*`
-    pub outcome: String,
-    /// Why, for those who may read the activity.
-    pub reason: String,
 }
 
 /// `google.rpc.Status` of an activity that came to nothing.

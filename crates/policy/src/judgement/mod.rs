@@ -7,6 +7,8 @@ mod policy;
 mod search;
 
 use vestibule_wire::view::Quorum;
+
+pub use vestibule_wire::view::Outcome;
 use vestibule_wire::{Effect, PolicyId, UserId};
 
 pub use policy::{InvalidPolicy, Policy};
@@ -90,55 +92,6 @@ pub enum Verdict {
     Rejected(Vec<Evaluation>),
     /// The answer depends on who else could approve: ask again with [`Question::members`].
     NeedsMembers,
-}
-
-/// What one policy said (get_policy_evaluations).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It holds, and allows.
-    Allow,
-    /// It holds, and denies.
-    DenyExplicit,
-    /// It does not apply.
-    DenyImplicit,
-    /// It would allow with more approvals.
-    RequiresConsensus,
-    /// It would have allowed with more approvals, but for the rejections.
-    Rejected,
-    /// One of its expressions has no value on these facts.
-    Error,
-    /// It would allow once the proposer has authenticated in more ways. The engine sets it; no judgement does.
-    RequiresAuthenticators,
-    /// It is outside of its time.
-    TimeInactive,
-}
-
-impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Allow,
-        Self::DenyExplicit,
-        Self::DenyImplicit,
-        Self::RequiresConsensus,
-        Self::Rejected,
-        Self::Error,
-        Self::RequiresAuthenticators,
-        Self::TimeInactive,
-    ];
-
-    /// `OUTCOME_...`
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "OUTCOME_ALLOW",
-            Self::DenyExplicit => "OUTCOME_DENY_EXPLICIT",
-            Self::DenyImplicit => "OUTCOME_DENY_IMPLICIT",
-            Self::RequiresConsensus => "OUTCOME_REQUIRES_CONSENSUS",
-            Self::Rejected => "OUTCOME_REJECTED",
-            Self::Error => "OUTCOME_ERROR",
-            Self::RequiresAuthenticators => "OUTCOME_REQUIRES_AUTHENTICATORS",
-            Self::TimeInactive => "OUTCOME_TIME_INACTIVE",
-        }
-    }
 }
 
 /// What one policy said, and why.

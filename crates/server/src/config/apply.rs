@@ -29,6 +29,8 @@ impl Config {
             liveness_past_ms: i64::from(self.activities.accept_past_seconds) * SECOND_MS,
             liveness_future_ms: i64::from(self.activities.accept_future_seconds) * SECOND_MS,
             max_session_s: self.sessions.max_lifetime_seconds,
+            max_session_age_s: self.sessions.max_age_seconds,
+            fresh_authentication_s: self.sessions.fresh_authentication_seconds,
             sandbox: false,
             development: false,
             email_enabled: self.email.is_some(),

@@ -137,6 +137,9 @@ impl Config {
             }
         };
         positive("sessions.max_lifetime_seconds", self.sessions.max_lifetime_seconds);
+        positive("sessions.max_age_seconds", self.sessions.max_age_seconds.unwrap_or(1));
+        let fresh = self.sessions.fresh_authentication_seconds.unwrap_or(1);
+        positive("sessions.fresh_authentication_seconds", fresh);
         positive("activities.accept_past_seconds", self.activities.accept_past_seconds);
         positive("http.max_connections", self.http.max_connections);
         positive("http.header_timeout_seconds", self.http.header_timeout_seconds);

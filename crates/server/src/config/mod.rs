@@ -175,11 +175,17 @@ pub struct Sms {
 #[serde(deny_unknown_fields, default)]
 pub struct Sessions {
     pub max_lifetime_seconds: u32,
+    pub max_age_seconds: Option<u32>,
+    pub fresh_authentication_seconds: Option<u32>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { max_lifetime_seconds: 30 * 24 * 3600 }
+        Self {
+            max_lifetime_seconds: 30 * 24 * 3600,
+            max_age_seconds: None,
+            fresh_authentication_seconds: None,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod activities;
 mod auth_proxy;
 mod authority;
+mod company;
+mod consensus;
 mod credentials;
 mod current_flow;
 mod enumeration;
@@ -13,5 +15,11 @@ mod legacy_flow;
 mod limits;
 mod messages;
 mod passkeys;
+mod policies;
+#[path = "../../../wire/tests/reference/mod.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod reference;
+mod second_factors;
 mod stamps;
 mod sub_organizations;
+mod users;
