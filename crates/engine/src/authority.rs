@@ -13,7 +13,8 @@ use vestibule_policy::judgement::{self, Evaluation, Member, Policy, Question, Ve
 use vestibule_policy::language::Condition;
 use vestibule_wire::view::{CredentialType, PolicyResult};
 use vestibule_wire::{
-    ActivityType, AuthenticationMethod, Intent, OrganizationId, PolicyId, PolicyOutcome, Refusal, UserId,
+    ActivityType, AuthenticationMethod, AuthenticationType, Intent, OrganizationId, PolicyId, PolicyOutcome,
+    Refusal, Resource, UserId,
 };
 
 use crate::activities;
@@ -32,7 +33,9 @@ const CACHED_ORGANIZATIONS: usize = 4096;
 
 /// Compiled policies by organization, each set good for one version of its organization.
 #[derive(Default)]
-pub(crate) struct PolicyCache(Mutex<HashMap<OrganizationId, (i64, Arc<[Policy]>)>>);
+pub(crate) struct PolicyCache(Mutex<HashMap<OrganizationId, Versioned>>);
+
+type Versioned = (i64, Arc<[Policy]>);
 
 impl PolicyCache {
     fn get(&self, organization: &Organization) -> Option<Arc<[Policy]>> {
@@ -154,7 +157,7 @@ impl Engine {
         let policies = self.policies_for(matter).await?;
         let facts = ActivityFacts::about(matter.activity, matter.intent);
         if counted(matter, &facts, matter.users).iter().any(|ballot| ballot.user_id == user)
-            || rejections(matter.ballots).contains(&user)
+            || rejections(matter, &facts, matter.users).contains(&user)
         {
             return Ok(false);
         }
@@ -165,7 +168,7 @@ impl Engine {
         }
         let members = members(matter.users, matter.now);
         let approvals = approvals(&counted(matter, &facts, matter.users), &members);
-        let rejections = rejections(matter.ballots);
+        let rejections = rejections(matter, &facts, matter.users);
         let question = question(matter, &facts, &policies, &approvals, &rejections, Some(&members));
         Ok(judgement::may_matter(&question, user))
     }
@@ -241,7 +244,7 @@ fn judge(
     let members = members(users, matter.now);
     let counted = counted(matter, facts, users);
     let approvals = approvals(&counted, &members);
-    let rejections = rejections(matter.ballots);
+    let rejections = rejections(matter, facts, users);
     let question =
         question(matter, facts, policies, &approvals, &rejections, all_users.then_some(members.as_slice()));
     let proposer = users.iter().find(|record| record.user.id == matter.proposer);
@@ -276,31 +279,41 @@ fn question<'a>(
 /// whether it waits for another credential is told apart.
 fn counted<'a>(matter: &Matter<'a>, facts: &ActivityFacts, users: &[UserRecord]) -> Vec<&'a Ballot> {
     let young = |ballot: &&Ballot| ballot.approve && ballot.created_at + APPROVAL_MS > matter.now;
-    let counts = |ballot: &&Ballot| {
-        ballot.user_id == matter.proposer
-            || users
-                .iter()
-                .find(|record| record.user.id == ballot.user_id)
-                .is_some_and(|record| unmet(&record.user, facts, &methods(matter, ballot.user_id)).is_none())
-    };
-    matter.ballots.iter().filter(young).filter(counts).collect()
+    matter.ballots.iter().filter(young).filter(|ballot| stands(ballot, matter, facts, users)).collect()
 }
 
-fn rejections(ballots: &[Ballot]) -> Vec<UserId> {
-    ballots.iter().filter(|ballot| !ballot.approve).map(|ballot| ballot.user_id).collect()
+/// Rejections that count: of users whose own MFA policies are met.
+fn rejections(matter: &Matter<'_>, facts: &ActivityFacts, users: &[UserRecord]) -> Vec<UserId> {
+    let against = matter.ballots.iter().filter(|ballot| !ballot.approve);
+    against.filter(|ballot| stands(ballot, matter, facts, users)).map(|ballot| ballot.user_id).collect()
+}
+
+/// Whether a vote was not undone: its user is there, with the key or passkey that made it, and has met its MFA policy.
+/// What the proposer has yet to meet is told apart.
+fn stands(ballot: &Ballot, matter: &Matter<'_>, facts: &ActivityFacts, users: &[UserRecord]) -> bool {
+    let Some(record) = users.iter().find(|record| record.user.id == ballot.user_id) else { return false };
+    // Sessions end, and attested stamps are made with no credential; a key or passkey that is gone was taken away.
+    let lasts = matches!(ballot.method.kind, AuthenticationType::ApiKey | AuthenticationType::Passkey);
+    let known = || record.credentials.iter().any(|c| Some(c.id) == ballot.method.id);
+    (!lasts || matter.by_proxy || known())
+        && (ballot.user_id == matter.proposer
+            || unmet(&record.user, facts, &methods(matter, ballot.user_id)).is_none())
 }
 
 /// How a user has authenticated for this matter so far.
 fn methods(matter: &Matter<'_>, user: UserId) -> Vec<Method> {
-    let young = |ballot: &&Ballot| {
-        ballot.approve && ballot.user_id == user && ballot.created_at + APPROVAL_MS > matter.now
-    };
+    let young = |ballot: &&Ballot| ballot.user_id == user && ballot.created_at + APPROVAL_MS > matter.now;
     matter.ballots.iter().filter(young).map(|ballot| ballot.method).collect()
 }
 
 /// The user's MFA policy that applies and is not met: the first in order whose condition holds decides (protocol 02,
 /// section 5). A condition that cannot be evaluated holds.
+///
+/// To change MFA policies all of one's own must be met: else one factor would do to put another policy in their place.
 pub(crate) fn unmet<'a>(user: &'a User, facts: &ActivityFacts, used: &[Method]) -> Option<&'a MfaPolicy> {
+    if facts.resource == Resource::MfaPolicy.as_str() {
+        return user.mfa_policies.iter().find(|policy| !is_met(policy, used));
+    }
     let policy = applying(user, facts)?;
     (!is_met(policy, used)).then_some(policy)
 }

@@ -284,18 +284,19 @@ impl Caller {
 /// Finds the caller among the facts and verifies its stamp (protocol 01, section 6).
 ///
 /// `resolves` marks the requests that may name the parent for the one sub-organization that the credential lives in
-/// (G-STAMP-4). `verified` skips the signature, which was checked in an earlier round over the same bytes.
+/// (G-STAMP-4). `verified` is the credential whose signature was checked in an earlier round over the
+/// same bytes, which need not be done again.
 pub(crate) fn authenticate(
     facts: &Facts,
     stamp: &Stamp,
     body: &[u8],
     settings: &Settings,
     resolves: bool,
-    verified: bool,
+    verified: Option<&Credential>,
 ) -> Result<Caller, Refusal> {
     let target = facts.organization.as_ref().ok_or(Refusal::OrganizationNotFound)?;
     // Whoever proves a contact must have proved it before the answer depends on who has that contact.
-    if !verified && matches!(stamp, Stamp::Attested { .. }) {
+    if matches!(stamp, Stamp::Attested { .. }) {
         stamp.verify(body, facts, settings, None)?;
     }
     let found = find(facts, stamp, target, resolves)?;
@@ -305,7 +306,10 @@ pub(crate) fn authenticate(
         let public_key = hex::encode(&credential.public_key);
         return Err(Refusal::ApiKeyExpired { public_key, organization: credential.organization_id });
     }
-    if !verified && matches!(stamp, Stamp::Api { .. } | Stamp::Passkey(_)) {
+    // A key of the same name that took the place of the one that was verified has proved nothing.
+    let same = |v: &Credential, c: &Credential| v.id == c.id && v.public_key == c.public_key;
+    let known = verified.zip(found.credential.as_ref()).is_some_and(|(v, c)| same(v, c));
+    if !known && matches!(stamp, Stamp::Api { .. } | Stamp::Passkey(_)) {
         stamp.verify(body, facts, settings, found.credential.as_ref())?;
     }
     if let (Stamp::Attested { .. }, Some(token)) = (stamp, &facts.token)

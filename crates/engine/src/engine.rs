@@ -11,7 +11,7 @@ use vestibule_crypto::p256::KeyCache;
 use vestibule_policy::Permit;
 use vestibule_policy::judgement::Verdict;
 use vestibule_wire::view::{self, ActivityStatus};
-use vestibule_wire::{ActivityType, Envelope, Intent, ParsedIntent, Refusal, Vote};
+use vestibule_wire::{ActivityType, Envelope, Intent, ParsedIntent, Refusal, SessionProfileId, Vote};
 
 use crate::Clock;
 use crate::activities::{self, Context, Decision};
@@ -28,8 +28,9 @@ use crate::votes::{Cast, denial, is_open};
 /// went through, so that this bound is met only under a flood on one contact.
 const MAX_ROUNDS: usize = 12;
 
-/// The same for votes: a hundred users may vote at the same moment, each seeing all votes before its own.
-const MAX_VOTE_ROUNDS: usize = 256;
+/// The same for votes, and for changes that hold their organization: a hundred of them may come at the same moment, each
+/// judged on what all before it left.
+const MAX_CROWD_ROUNDS: usize = 256;
 
 /// Parsed public keys kept for returning callers.
 const CACHED_KEYS: usize = 16_384;
@@ -142,12 +143,14 @@ impl Engine {
     pub(crate) async fn run(&self, submission: Submission<'_>) -> Result<view::Activity, Refusal> {
         let Submission { envelope, body, speaker, mut keys, parsed } = submission;
         let fingerprint = keys.fingerprint.unwrap_or_else(|| sha256(body));
-        // Of many who vote at once each may have to look again after every other one.
-        let votes = matches!(parsed.as_ref().map(|p| &p.intent), Ok(Intent::Vote(_)));
-        let mut rounds = if votes { MAX_VOTE_ROUNDS } else { MAX_ROUNDS };
+        // Of many who change one thing at once each may have to look again after every other one.
+        let crowded = |p: &ParsedIntent| {
+            matches!(p.intent, Intent::Vote(_)) || activities::holds_organization(&p.intent)
+        };
+        let mut rounds = if parsed.as_ref().is_ok_and(crowded) { MAX_CROWD_ROUNDS } else { MAX_ROUNDS };
         // One key set from start to end, however often it decides.
         let key_set = self.services.keys.current();
-        let mut verified = false;
+        let mut verified = None;
         let mut round = 0;
         while round < rounds {
             round += 1;
@@ -155,18 +158,25 @@ impl Engine {
             let caller = match &speaker {
                 Speaker::Stamp(stamp) => {
                     let resolves = RESOLVING.contains(&envelope.activity_type.kind());
-                    authenticate(&facts, stamp, body, &self.settings, resolves, verified)?
+                    authenticate(&facts, stamp, body, &self.settings, resolves, verified.as_ref())?
                 }
                 Speaker::Proxy(stamp) => Caller::proxy(&facts, stamp.clone())?,
             };
-            verified = true;
+            verified.clone_from(&caller.credential);
             if caller.target.id != keys.organization {
                 // A parent id that stood for the credential's own sub-organization: read again with that one.
                 keys.organization = caller.target.id;
                 continue;
             }
+            if let Some(profile) = inherited_profile(&caller, &parsed)
+                && keys.intent.session_profile != Some(profile)
+            {
+                // A session that is refreshed stays under its profile, which is read with the next round.
+                keys.intent.session_profile = Some(profile);
+                continue;
+            }
             let outcome = if let Some(record) = &facts.activity {
-                rounds = MAX_VOTE_ROUNDS;
+                rounds = MAX_CROWD_ROUNDS;
                 self.again(&key_set, record, &caller, &facts).await?
             } else {
                 let ParsedIntent { intent, echo } = parsed.as_ref().map_err(Clone::clone)?;
@@ -200,7 +210,9 @@ impl Engine {
         if record.organization_id != caller.target.id {
             return Err(Refusal::NotAuthorized);
         }
-        if is_open(record.status) {
+        let vote = Vote { fingerprint: record.fingerprint, approve: true };
+        let (kind, vote) = (ActivityType::ApproveActivity, Intent::Vote(vote));
+        if is_open(record.status) && self.may_submit(caller, kind, &vote, facts.now).await.is_ok() {
             let message = record.submitter.message.clone();
             let cast = Cast { keys, caller, approve: true, message, now: facts.now };
             match self.cast(&cast, record).await {
@@ -352,6 +364,14 @@ impl Engine {
         } else {
             Err(Refusal::OutsideLivenessWindow)
         }
+    }
+}
+
+/// The session profile that a session key hands on to the key it asks for.
+fn inherited_profile(caller: &Caller, parsed: &Result<ParsedIntent, Refusal>) -> Option<SessionProfileId> {
+    match parsed.as_ref().map(|parsed| &parsed.intent) {
+        Ok(Intent::StampLogin(_)) => caller.credential.as_ref()?.session_profile_id.map(SessionProfileId),
+        _ => None,
     }
 }
 

@@ -28,6 +28,8 @@ pub const TAGS: usize = 100;
 pub const TAGS_OF_SUB_ORGANIZATION: usize = 10;
 /// Session profiles per parent; the contract names no limit.
 pub const SESSION_PROFILES: usize = 100;
+/// What an MFA policy may demand, and alternatives of each; the contract names no limit.
+pub const MFA_METHODS: usize = 10;
 /// MFA policies per user; the contract names no limit.
 pub const MFA_POLICIES: usize = 10;
 

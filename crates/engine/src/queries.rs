@@ -10,6 +10,7 @@ use crate::engine::{Engine, unavailable};
 use crate::model::{ContactKey, DefinitionKind, UserRecord};
 use crate::store::{ActivityFilter, IntentKeys, ReadKeys, SubOrganizationFilter};
 use crate::views;
+use crate::votes::is_open;
 
 impl Engine {
     /// Answers `/public/v1/query/<name>`.
@@ -31,7 +32,7 @@ impl Engine {
             intent: IntentKeys::default(),
         };
         let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
-        let caller = authenticate(&facts, &stamp, body, &self.settings, name == "whoami", false)?;
+        let caller = authenticate(&facts, &stamp, body, &self.settings, name == "whoami", None)?;
         let query = query_body.query(name).ok_or(Refusal::UnknownPath)??;
         self.answer(query, &caller, facts.now).await
     }
@@ -59,18 +60,24 @@ impl Engine {
                 let records = store.activities(organization, &filter, page).await.map_err(away)?;
                 let keys = self.services.keys.current();
                 let mut shown = Vec::with_capacity(records.len());
+                // Most of a list has few submitters, who live in one organization.
                 let mut known: Vec<UserRecord> = Vec::new();
+                let mut everybody: Option<(OrganizationId, Vec<UserRecord>)> = None;
                 for record in &records {
-                    let submitter = known.iter().find(|u| u.user.id == record.submitter.user_id);
-                    let voters = self.voters(record, submitter).await?;
-                    known.extend(
-                        voters
-                            .iter()
-                            .filter(|v| known.iter().all(|k| k.user.id != v.user.id))
-                            .cloned()
-                            .collect::<Vec<_>>(),
-                    );
-                    let may_vote = self.can_vote(&keys, record, caller, now).await?;
+                    let home = record.submitter.organization_id;
+                    let voters = match &everybody {
+                        Some((organization, users)) if *organization == home => users.clone(),
+                        _ => {
+                            let submitter = known.iter().find(|u| u.user.id == record.submitter.user_id);
+                            self.voters(record, submitter).await?
+                        }
+                    };
+                    if is_open(record.status) {
+                        everybody = Some((home, voters.clone()));
+                    } else if known.iter().all(|u| u.user.id != record.submitter.user_id) {
+                        known.extend(voters.iter().find(|u| u.user.id == record.submitter.user_id).cloned());
+                    }
+                    let may_vote = self.can_vote(&keys, record, caller, &voters, now).await?;
                     // Lists carry no secrets, not even the submitter's own (D-11).
                     shown.push(views::activity(record, None, &voters, may_vote, now));
                 }
@@ -188,7 +195,10 @@ impl Engine {
                 let record = store.activity(organization, activity_id).await.map_err(away)?;
                 let record = record.ok_or_else(|| missing("activity", activity_id.to_string()))?;
                 let keys = self.services.keys.current();
-                QueryAnswer::MfaStatuses(self.mfa_statuses(&keys, &record, user_id, now).await?)
+                let own = record.submitter.organization_id == caller.home.id;
+                let statuses =
+                    if own { self.mfa_statuses(&keys, &record, user_id, now).await? } else { Vec::new() };
+                QueryAnswer::MfaStatuses(statuses)
             }
             Query::ListAppProofs(id) => {
                 let record = store.activity(organization, id).await.map_err(away)?;

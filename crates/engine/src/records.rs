@@ -109,34 +109,29 @@ impl Engine {
             && record.submitter.organization_id == caller.home.id;
         let secrets = if own { unseal(keys, record) } else { None };
         let voters = self.voters(record, submitter).await?;
-        let may_vote = self.can_vote(keys, record, caller, now).await?;
+        let may_vote = self.can_vote(keys, record, caller, &voters, now).await?;
         Ok(views::activity(record, secrets, &voters, may_vote, now))
     }
 
-    /// Those who voted on an activity.
+    /// Those who voted on an activity; of one that waits, all who may.
     pub(crate) async fn voters(
         &self,
         record: &ActivityRecord,
         submitter: Option<&UserRecord>,
     ) -> Result<Vec<UserRecord>, Refusal> {
         let first = &record.submitter;
-        let ballots = record.deliberation.iter().flat_map(|deliberation| &deliberation.ballots);
-        let alone = ballots.clone().all(|ballot| ballot.user_id == first.user_id);
-        let away = |error| unavailable(&error);
-        match submitter {
-            Some(submitter) if alone => Ok(vec![submitter.clone()]),
-            None if alone && !is_open(record.status) => {
-                let found = self.services.store.user(first.organization_id, first.user_id).await;
-                Ok(found.map_err(away)?.into_iter().collect())
+        let mut ballots = record.deliberation.iter().flat_map(|deliberation| &deliberation.ballots);
+        let alone = ballots.all(|ballot| ballot.user_id == first.user_id) && !is_open(record.status);
+        let store = &self.services.store;
+        let found = match submitter {
+            Some(submitter) if alone => return Ok(vec![submitter.clone()]),
+            None if alone => {
+                let found = store.user(first.organization_id, first.user_id).await;
+                found.map(|user| user.into_iter().collect())
             }
-            _ => {
-                let mut users = self.services.store.users(first.organization_id).await.map_err(away)?;
-                users.retain(|u| {
-                    u.user.id == first.user_id || ballots.clone().any(|ballot| ballot.user_id == u.user.id)
-                });
-                Ok(users)
-            }
-        }
+            _ => store.users(first.organization_id).await,
+        };
+        found.map_err(|error| unavailable(&error))
     }
 }
 

@@ -16,7 +16,8 @@ use crate::model::{
 /// Members that carry a code: `""` everywhere, from the first answer on (D-2).
 const CODES: &[&str] = &["otpCode", "encryptedOtpBundle"];
 /// Members that carry a token, a session or a bundle: sealed, shown to the submitter only (D-11).
-const SEALED: &[&str] = &["verificationToken", "session", "credentialBundle", "otpEncryptionTargetBundle"];
+const SEALED: &[&str] =
+    &["verificationToken", "session", "credentialBundle", "otpEncryptionTargetBundle", "oidcToken"];
 
 /// What is taken out of an activity before it is stored in clear.
 #[derive(Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -30,14 +31,11 @@ pub(crate) struct Secrets {
     /// The signed body, when it holds such a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
-    /// The whole body of an activity that waits, gone once it is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) body: Option<String>,
 }
 
 impl Secrets {
     pub(crate) fn is_empty(&self) -> bool {
-        self.intent.is_empty() && self.result.is_empty() && self.message.is_none() && self.body.is_none()
+        self.intent.is_empty() && self.result.is_empty() && self.message.is_none()
     }
 
     /// Takes the secrets out of an intent, leaving `""`; tells what may be kept of the signed body, and whether it carries
@@ -69,14 +67,41 @@ impl Secrets {
     }
 }
 
+/// Takes the members that hold a secret, at whatever depth, leaving `""` in its place.
 fn take_sealed(members: &mut Map<String, Value>) -> Map<String, Value> {
     let mut taken = Map::new();
-    for name in SEALED {
-        if let Some(value) = members.get_mut(*name) {
-            taken.insert((*name).to_owned(), std::mem::replace(value, Value::String(String::new())));
+    for (name, value) in members {
+        let given = value.clone();
+        if redact(name, value) {
+            taken.insert(name.clone(), given);
         }
     }
     taken
+}
+
+/// Whether there was something to redact.
+fn redact(name: &str, value: &mut Value) -> bool {
+    let mut found = false;
+    match value {
+        Value::String(text) => {
+            found = SEALED.contains(&name) && !text.is_empty();
+            if found {
+                text.clear();
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                found |= redact(name, item);
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                found |= redact(name, value);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    found
 }
 
 /// Builds an activity's object. `secrets` are put back for the submitter; `voters` are the users who voted, as far as they

@@ -28,6 +28,9 @@ use crate::records::{Draft, unseal};
 use crate::store::{CallerKey, ChangeSet, ReadKeys, Write};
 use crate::views::Secrets;
 
+/// The longest body, and the longest intent, that is kept of an activity that was denied, in bytes.
+const KEPT_OF_DENIALS: usize = 8192;
+
 /// A vote on its way.
 pub(crate) struct Cast<'a> {
     pub(crate) keys: &'a KeySet,
@@ -92,7 +95,7 @@ impl Engine {
         let repeats = |ballot: &Ballot| {
             ballot.user_id == voter
                 && ballot.approve == *approve
-                && ballot.method.kind == caller.method().kind
+                && ballot.method == caller.method()
                 && ballot.created_at + APPROVAL_MS > *now
         };
         if known.clone().any(repeats) {
@@ -101,12 +104,20 @@ impl Engine {
         if !is_open(record.status) {
             return Err(Refusal::FingerprintNotFound);
         }
-        let mut pending = self.pending(keys, record, caller).await?;
+        let users = self.services.store.users(caller.home.id).await.map_err(|error| unavailable(&error))?;
+        let mut pending = self.pending(keys, record, caller, users)?;
         if !self.lets_vote(&pending, voter, *now).await? {
             return Err(Refusal::NotAuthorized);
         }
         let vote_id = VoteId(uuid_v7(&*self.services.entropy, *now));
         pending.deliberation.ballots.push(caller.ballot(vote_id, *approve, message.clone(), *now));
+        if !approve
+            && pending.record.status == ActivityStatus::AuthenticatorsNeeded
+            && voter == pending.record.submitter.user_id
+        {
+            // Withdrawn before anybody else had a say.
+            return self.keep(cast, pending, ActivityStatus::Rejected, vote_id, &[]).await;
+        }
         let ruling = self.rule(&pending.matter(*now)).await?;
         let (verdict, waits) = (ruling.verdict, ruling.proposer_waits);
         match verdict {
@@ -140,12 +151,11 @@ impl Engine {
         status: ActivityStatus,
         evaluations: &[Evaluation],
     ) -> Result<Option<view::Activity>, Refusal> {
-        let Proposal { caller, facts, body, .. } = proposal;
+        let Proposal { caller, facts, .. } = proposal;
         if draft.carries_code {
             // Codes are stored nowhere (D-11), so that whoever sends one must be allowed to by itself.
             return Err(Refusal::Denied { evaluations: told(&results(evaluations)) });
         }
-        draft.secrets.body = Some(String::from_utf8_lossy(body).into_owned());
         draft.record.status = status;
         draft.record.deliberation = Some(Deliberation {
             evaluations: self.evaluation(ballot.vote_id, evaluations, facts.now).into_iter().collect(),
@@ -167,6 +177,13 @@ impl Engine {
         evaluations: &[Evaluation],
     ) -> Result<Option<view::Activity>, Refusal> {
         let refusal = Refusal::Denied { evaluations: told(&results(evaluations)) };
+        // Whoever is allowed nothing stores little.
+        if draft.record.submitter.message.len() > KEPT_OF_DENIALS {
+            draft.record.submitter.message.clear();
+        }
+        if draft.record.intent.len() > KEPT_OF_DENIALS {
+            "{}".clone_into(&mut draft.record.intent);
+        }
         draft.record.status = ActivityStatus::Rejected;
         draft.record.failure =
             Some(StoredFailure { code: i32::from(refusal.row().0), message: refusal.to_string() });
@@ -183,18 +200,20 @@ impl Engine {
         Ok(None)
     }
 
-    /// Whether this caller may approve or reject an activity now.
+    /// Whether this caller may approve or reject an activity now. `users` are all of the organization whose activity it is.
     pub(crate) async fn can_vote(
         &self,
         keys: &KeySet,
         record: &ActivityRecord,
         caller: &Caller,
+        users: &[UserRecord],
         now: Millis,
     ) -> Result<bool, Refusal> {
         if !is_open(record.status) || caller.home.id != record.submitter.organization_id {
             return Ok(false);
         }
-        let pending = self.pending(keys, record, caller).await?;
+        // Whoever cannot be shown the activity's body cannot vote on it; the rest of it can still be told.
+        let Ok(pending) = self.pending(keys, record, caller, users.to_vec()) else { return Ok(false) };
         self.lets_vote(&pending, caller.record.user.id, now).await
     }
 
@@ -206,22 +225,19 @@ impl Engine {
         self.may_vote(&pending.matter(now), voter).await
     }
 
-    async fn pending(
+    fn pending(
         &self,
         keys: &KeySet,
         record: &ActivityRecord,
         caller: &Caller,
+        users: Vec<UserRecord>,
     ) -> Result<Pending, Refusal> {
-        let home = caller.home.clone();
-        let users = self.services.store.users(home.id).await.map_err(|error| unavailable(&error))?;
         let mut record = record.clone();
         let secrets = unseal(keys, &record).unwrap_or_default();
         let activity = ActivityType::from_name(&record.activity_type).ok_or_else(|| lost(&record))?;
-        let body = secrets.body.as_deref().ok_or_else(|| lost(&record))?;
-        let envelope = Envelope::parse(activity.path(), body.as_bytes()).map_err(|_| lost(&record))?;
-        let intent = envelope.intent().map_err(|_| lost(&record))?.intent;
+        let intent = intent_of(activity, &record, &secrets).ok_or_else(|| lost(&record))?;
         let deliberation = record.deliberation.take().unwrap_or_default();
-        Ok(Pending { record, deliberation, secrets, activity, intent, users, home })
+        Ok(Pending { record, deliberation, secrets, activity, intent, users, home: caller.home.clone() })
     }
 
     /// Keeps a vote that did not complete the activity.
@@ -233,9 +249,6 @@ impl Engine {
         vote_id: VoteId,
         evaluations: &[Evaluation],
     ) -> Result<Option<view::Activity>, Refusal> {
-        if !is_open(status) {
-            pending.secrets.body = None;
-        }
         pending.record.status = status;
         let record = self.settle(cast, pending, vote_id, evaluations);
         if !self.note(Write::UpdateActivity(Box::new(record.clone())), cast.caller).await? {
@@ -271,7 +284,6 @@ impl Engine {
             }
             Err(refusal) => Decision::Refuse(refusal, ChangeSet::new()),
         };
-        pending.secrets.body = None;
         let mut changes = ChangeSet::new();
         let effects = match decision {
             Decision::Complete(effect) => {
@@ -370,14 +382,19 @@ impl Engine {
     }
 }
 
-/// What policies see of a stored activity, where its body is still at hand.
+/// The intent of a stored activity whose body is still at hand: in clear, or with its secrets.
+fn intent_of(activity: ActivityType, record: &ActivityRecord, secrets: &Secrets) -> Option<Intent> {
+    let clear = Some(&record.submitter.message).filter(|message| !message.is_empty());
+    let body = secrets.message.as_ref().or(clear)?;
+    let envelope = Envelope::parse(activity.path(), body.as_bytes()).ok()?;
+    Some(envelope.intent().ok()?.intent)
+}
+
+/// What policies see of a stored activity.
 fn facts_of(keys: &KeySet, record: &ActivityRecord) -> Option<ActivityFacts> {
     let activity = ActivityType::from_name(&record.activity_type)?;
     let secrets = unseal(keys, record).unwrap_or_default();
-    let message = Some(record.submitter.message.clone()).filter(|message| !message.is_empty());
-    let body = secrets.body.or(secrets.message).or(message)?;
-    let envelope = Envelope::parse(activity.path(), body.as_bytes()).ok()?;
-    Some(ActivityFacts::about(activity, &envelope.intent().ok()?.intent))
+    Some(ActivityFacts::about(activity, &intent_of(activity, record, &secrets)?))
 }
 
 /// What the policies said to an activity that was refused when it was proposed; `None` for any other.

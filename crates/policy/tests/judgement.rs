@@ -382,7 +382,6 @@ fn users_manage_themselves_unless_a_policy_denies_it() {
         "CREATE_MFA_POLICY",
         "UPDATE_MFA_POLICY",
         "DELETE_MFA_POLICY",
-        "UPDATE_USER_NAME",
         "UPDATE_USER_EMAIL",
         "UPDATE_USER_PHONE_NUMBER",
     ] {

@@ -108,9 +108,9 @@ pub(super) fn remove(
     let mut takes_durable = false;
     for id in ids {
         let found = record.credentials.iter().find(|c| c.id == *id && is(c)).ok_or_else(|| missing(*id))?;
-        takes_durable |= found.expires_at.is_none();
+        takes_durable |= is_way_in(found);
     }
-    let stays = |c: &&Credential| c.expires_at.is_none() && !ids.contains(&c.id);
+    let stays = |c: &&Credential| is_way_in(c) && !ids.contains(&c.id);
     if takes_durable && !record.credentials.iter().any(|c| stays(&c)) && !keeps_contact(cx, record) {
         return Err(Refusal::MissingCredential(record.user.id.to_string()));
     }
@@ -131,6 +131,12 @@ fn keeps_contact(cx: &Context<'_>, record: &UserRecord) -> bool {
 
 fn is_long_lived_key(credential: &Credential) -> bool {
     credential.expires_at.is_none() && is_api_key(credential)
+}
+
+/// Whether its user can come back with it at any time: not with a session, and not with an OAuth identity, with which
+/// nobody gets in here.
+pub(super) fn is_way_in(credential: &Credential) -> bool {
+    credential.expires_at.is_none() && credential.oauth.is_none()
 }
 
 /// Whether a stamp of an API or session key is made with it.

@@ -1,7 +1,9 @@
 //! CREATE_MFA_POLICY, UPDATE_MFA_POLICY and DELETE_MFA_POLICY (protocol 02 sections 2c and 5).
 
 use vestibule_wire::{Counted, Expression, Labelled};
-use vestibule_wire::{DeleteMfaPolicy, MfaPolicyId, NewMfaPolicy, Refusal, UpdateMfaPolicy};
+use vestibule_wire::{
+    DeleteMfaPolicy, MfaPolicyId, NewMfaPolicy, Refusal, RequiredAuthenticationMethod, UpdateMfaPolicy,
+};
 
 use super::credentials::user;
 use super::definitions::check_condition;
@@ -17,6 +19,7 @@ pub(super) fn create(cx: &Context<'_>, intent: &NewMfaPolicy) -> Result<Effect, 
     }
     check_condition(&intent.condition, Expression::MfaCondition)?;
     check_name(&after, &intent.name, None)?;
+    check_required(&intent.required)?;
     let id = MfaPolicyId(cx.id());
     after.mfa_policies.push(MfaPolicy {
         id,
@@ -47,6 +50,7 @@ pub(super) fn update(cx: &Context<'_>, intent: &UpdateMfaPolicy) -> Result<Effec
         }
     }
     if let Some(required) = &intent.required {
+        check_required(required)?;
         policy.required.clone_from(required);
     }
     if let Some(order) = intent.order {
@@ -72,6 +76,15 @@ pub(super) fn delete(cx: &Context<'_>, intent: &DeleteMfaPolicy) -> Result<Effec
 fn check_name(user: &User, name: &str, except: Option<MfaPolicyId>) -> Result<(), Refusal> {
     let taken = user.mfa_policies.iter().any(|policy| policy.name == name && Some(policy.id) != except);
     if taken { Err(Refusal::LabelTaken(Labelled::MfaPolicy)) } else { Ok(()) }
+}
+
+/// A user's row is read with each of its requests, and shown with its votes.
+fn check_required(required: &[RequiredAuthenticationMethod]) -> Result<(), Refusal> {
+    let most = limits::MFA_METHODS;
+    if required.len() > most || required.iter().any(|entry| entry.any.iter().len() > most) {
+        return Err(Refusal::InvalidField("requiredAuthenticationMethods has more than 10 entries"));
+    }
+    Ok(())
 }
 
 fn missing(cx: &Context<'_>, id: MfaPolicyId) -> Refusal {

@@ -171,10 +171,10 @@ pub(crate) fn on_self(intent: &Intent, proposer: UserId) -> bool {
         Intent::CreateMfaPolicy(i) => i.user_id,
         Intent::UpdateMfaPolicy(i) => i.user_id,
         Intent::DeleteMfaPolicy(i) => i.user_id,
-        Intent::UpdateContact(i) => i.user_id,
-        // Tags give rights, so that nobody tags itself.
-        Intent::UpdateUser(i) if i.tags.is_none() => i.user_id,
-        Intent::UpdateUser(_)
+        // A consensus may ask for an address, and a login finds its user by one: only a proved contact is one's own to set.
+        Intent::UpdateContact(i) if i.contact.is_none() || i.verification_token.is_some() => i.user_id,
+        Intent::UpdateContact(_)
+        | Intent::UpdateUser(_)
         | Intent::InitOtp(_)
         | Intent::VerifyOtp(_)
         | Intent::OtpAuth(_)
@@ -210,6 +210,25 @@ pub(crate) fn on_self(intent: &Intent, proposer: UserId) -> bool {
 /// Whether an attested stamp may submit it (G-ATT-1).
 pub(crate) fn stamp_may_submit(intent: &Intent, via: Via) -> bool {
     !matches!(via, Via::Attested { .. }) || matches!(intent, Intent::StampLogin(_) | Intent::Vote(_))
+}
+
+/// Whether it is judged on all users or definitions of the organization, so that every other such change makes it be
+/// judged anew.
+pub(crate) fn holds_organization(intent: &Intent) -> bool {
+    matches!(
+        intent,
+        Intent::CreateUsers(_)
+            | Intent::DeleteUsers(_)
+            | Intent::UpdateUser(_)
+            | Intent::CreateUserTag(_)
+            | Intent::UpdateUserTag(_)
+            | Intent::DeleteUserTags(_)
+            | Intent::CreatePolicies(_)
+            | Intent::UpdatePolicy(_)
+            | Intent::DeletePolicies(_)
+            | Intent::CreateSessionProfile(_)
+            | Intent::UpdateRootQuorum(_)
+    )
 }
 
 /// Whether it changes how somebody gets in, for which an operator may demand a fresh authentication.

@@ -49,8 +49,10 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpLogin) -> Result<Effect, Refu
     } else if intent.strict {
         return Err(Refusal::InvalidClientSignature);
     }
-    // Through the proxy only a proved contact finds its user (D-12).
-    let mut holders = cx.facts.contact_in_target.iter().filter(|h| h.verified || cx.caller.via != Via::Proxy);
+    // Through the proxy only a proved contact finds its user (D-12); and whoever has proved it is not confused with others
+    // who merely name it.
+    let proved = cx.caller.via == Via::Proxy || cx.facts.contact_in_target.iter().any(|h| h.verified);
+    let mut holders = cx.facts.contact_in_target.iter().filter(|h| h.verified || !proved);
     let holder = match (holders.next(), holders.next()) {
         (Some(holder), None) => holder,
         (Some(_), Some(_)) => return Err(Refusal::AmbiguousContact),

@@ -94,7 +94,7 @@ pub(super) fn delete(cx: &Context<'_>, intent: &DeletePolicies) -> Result<Effect
 /// Refuses expressions that could not be evaluated, and a policy that neither names an activity nor approvers.
 fn check(says: &PolicyBody) -> Result<(), Refusal> {
     let PolicyBody { effect, condition, consensus, time, notes: _ } = says;
-    if condition.is_empty() && consensus.is_empty() {
+    if condition.trim().is_empty() && consensus.trim().is_empty() {
         return Err(Refusal::InvalidField("a policy needs a condition or a consensus"));
     }
     let nil = PolicyId(uuid::Uuid::nil());

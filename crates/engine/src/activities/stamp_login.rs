@@ -1,6 +1,6 @@
 //! STAMP_LOGIN: whoever can stamp gets a session (protocol 02 section 2).
 
-use vestibule_wire::{Contact, Refusal, StampLogin};
+use vestibule_wire::{Contact, Refusal, SessionRequest, StampLogin};
 
 use super::session::grant;
 use super::{Context, Effect, result};
@@ -18,8 +18,21 @@ pub(super) fn decide(cx: &Context<'_>, intent: &StampLogin) -> Result<Effect, Re
     if matches!(cx.caller.via, Via::ApiKey | Via::Passkey) {
         reset_failures(user, &mut changes);
     }
-    let session = grant(cx, &owner, &intent.session, &key, authentication(cx), &mut changes)?;
+    let request = SessionRequest { session_profile_id: profile(cx, intent)?, ..intent.session.clone() };
+    let session = grant(cx, &owner, &request, &key, authentication(cx), &mut changes)?;
     Ok(Effect { result: result! { "session": session }, changes })
+}
+
+/// The profile of the new session. A session under a profile hands it on: asking for none, or for another, would shed it.
+fn profile(cx: &Context<'_>, intent: &StampLogin) -> Result<Option<String>, Refusal> {
+    let asked = intent.session.session_profile_id.clone();
+    let own = cx.caller.credential.as_ref().and_then(|credential| credential.session_profile_id);
+    match (own.map(|id| id.to_string()), asked) {
+        (None, asked) => Ok(asked),
+        (Some(own), None) => Ok(Some(own)),
+        (Some(own), Some(asked)) if own.eq_ignore_ascii_case(&asked) => Ok(Some(own)),
+        (Some(_), Some(_)) => Err(Refusal::NotAuthorized),
+    }
 }
 
 /// A session key that asks for another one, or for more time, hands on how its user authenticated.

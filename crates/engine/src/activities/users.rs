@@ -9,7 +9,7 @@ use vestibule_wire::{
     UserId,
 };
 
-use super::credentials::{add_credentials, hold_organization, user};
+use super::credentials::{add_credentials, hold_organization, is_way_in, user};
 use super::otp_login::issued_token;
 use super::{Context, Effect, result};
 use crate::limits;
@@ -46,9 +46,7 @@ fn add(
     taken: &mut Vec<Vec<u8>>,
     changes: &mut ChangeSet,
 ) -> Result<(), Refusal> {
-    let durable = new.api_keys.iter().any(|key| key.expiration.is_none())
-        || !new.authenticators.is_empty()
-        || !new.oauth_providers.is_empty();
+    let durable = new.api_keys.iter().any(|key| key.expiration.is_none()) || !new.authenticators.is_empty();
     if !durable {
         return Err(Refusal::MissingCredential(new.name.clone()));
     }
@@ -165,7 +163,7 @@ pub(super) fn update_contact(cx: &Context<'_>, intent: &UpdateContact) -> Result
         });
     }
     let root = target.parent_id.is_some() && target.quorum.user_ids.contains(&after.id);
-    let durable = record.credentials.iter().any(|credential| credential.expires_at.is_none());
+    let durable = record.credentials.iter().any(is_way_in);
     if root && !durable && after.email.is_none() && after.phone.is_none() {
         return Err(Refusal::MissingCredential(after.id.to_string()));
     }
@@ -174,7 +172,7 @@ pub(super) fn update_contact(cx: &Context<'_>, intent: &UpdateContact) -> Result
 }
 
 pub(super) fn delete_keys() -> IntentKeys {
-    IntentKeys { users: true, ..Default::default() }
+    IntentKeys { users: true, proxy_config: true, ..Default::default() }
 }
 
 pub(super) fn delete(cx: &Context<'_>, intent: &DeleteUsers) -> Result<Effect, Refusal> {
@@ -184,6 +182,10 @@ pub(super) fn delete(cx: &Context<'_>, intent: &DeleteUsers) -> Result<Effect, R
     let left = quorum.user_ids.iter().filter(|id| !intent.ids.contains(id)).count();
     if left < quorum.threshold as usize {
         return Err(Refusal::QuorumTooSmall);
+    }
+    // The auth proxy would be left without its user, and could not even be disabled.
+    if cx.facts.proxy_config.as_ref().is_some_and(|config| intent.ids.contains(&config.user_id)) {
+        return Err(Refusal::InvalidField("userIds names the user of the auth proxy, which goes with it"));
     }
     let mut changes = ChangeSet::new();
     let mut after = target.clone();

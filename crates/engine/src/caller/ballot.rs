@@ -69,6 +69,10 @@ impl Caller {
         })?;
         refuse_suspended(facts)?;
         let credential = found.record.credentials.iter().find(|c| c.id.to_string() == ballot.credential.id);
+        if credential.is_none() && !ballot.credential.id.is_empty() {
+            // Whoever took the credential away wants nothing done in its name.
+            return Err(Refusal::NotAuthorized);
+        }
         let via = match ballot.method.kind {
             AuthenticationType::EmailOtp => Via::Attested { channel: OtpType::Email, at: ballot.created_at },
             AuthenticationType::SmsOtp => Via::Attested { channel: OtpType::Sms, at: ballot.created_at },

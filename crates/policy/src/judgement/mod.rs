@@ -227,7 +227,8 @@ impl<'a> Case<'a> {
             )
     }
 
-    /// Users manage their own credentials, sessions and particulars (protocol 00 section 5.2, G-LOGIN-2).
+    /// Users manage their own credentials, sessions and contacts (protocol 00 section 5.2, G-LOGIN-2). Their names are others'
+    /// to give: a consensus may ask for one.
     fn own_right(&self) -> bool {
         self.question.on_self
             && self.question.at_home
@@ -246,7 +247,6 @@ impl<'a> Case<'a> {
                     | "CREATE_MFA_POLICY"
                     | "UPDATE_MFA_POLICY"
                     | "DELETE_MFA_POLICY"
-                    | "UPDATE_USER_NAME"
                     | "UPDATE_USER_EMAIL"
                     | "UPDATE_USER_PHONE_NUMBER"
             )

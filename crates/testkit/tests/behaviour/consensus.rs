@@ -1,7 +1,7 @@
 //! Votes: root quorums above one, consensus policies, approvals and rejections.
 
 use serde_json::json;
-use vestibule_testkit::TestServer;
+use vestibule_testkit::{TestServer, client_key};
 use vestibule_wire::ActivityType as A;
 
 use crate::company::{Person, hire, policy, quorum, reply_text, status, sub_organization, vote};
@@ -231,4 +231,65 @@ async fn a_parents_quorum_votes_on_what_it_does_in_a_sub_organization() {
         .await;
     assert_ne!(own.result()["otpEncryptionTargetBundle"], "");
     assert!(!server.code("user@acme.example").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_ends_with_the_key_that_gave_it() {
+    let server = TestServer::start().await;
+    let people = hire(&server, &["ada", "grace"]).await;
+    quorum(&server, 3, &people).await;
+    let organization = server.tenant.organization_id;
+    let proposed = server.backend(A::CreateSubOrganizationV8, sub_organization()).await;
+    assert_eq!(status(&vote(&server, &people[0], A::ApproveActivity, &proposed).await), "CONSENSUS_NEEDED");
+
+    let fresh = client_key(&server);
+    let key = json!({
+        "apiKeyName": "k", "publicKey": fresh.public_key().to_hex(), "curveType": "API_KEY_CURVE_P256",
+    });
+    let add = json!({ "userId": people[0].id, "apiKeys": [key] });
+    server.submit(&people[0].key, A::CreateApiKeysV2, organization, add).await.result();
+    let keys = server.query(&fresh, "get_api_keys", organization, json!({ "userId": people[0].id })).await;
+    let given = people[0].key.public_key().to_hex();
+    let mut all = keys.body["apiKeys"].as_array().expect("keys").iter();
+    let stolen = all.find(|key| key["credential"]["publicKey"] == given.as_str()).expect("the first key");
+    let gone = json!({ "userId": people[0].id, "apiKeyIds": [stolen["apiKeyId"]] });
+    server.submit(&fresh, A::DeleteApiKeys, organization, gone).await.result();
+
+    assert_eq!(status(&vote(&server, &people[1], A::ApproveActivity, &proposed).await), "CONSENSUS_NEEDED");
+    let renewed = Person { id: people[0].id, key: fresh };
+    assert_eq!(status(&vote(&server, &renewed, A::ApproveActivity, &proposed).await), "COMPLETED");
+}
+
+#[tokio::test]
+async fn a_scoped_session_does_not_vote_by_sending_the_bytes_again() {
+    let server = TestServer::start().await;
+    let people = hire(&server, &["ada"]).await;
+    quorum(&server, 2, &people).await;
+    let organization = server.tenant.organization_id;
+    let profile = json!({ "sessionProfileName": "logins", "scope": "activity.resource == 'AUTH'" });
+    let made = server.backend(A::CreateSessionProfile, profile).await;
+    let profile = vote(&server, &people[0], A::ApproveActivity, &made).await.text("sessionProfileId");
+    let scoped = client_key(&server);
+    let login = json!({ "publicKey": scoped.public_key().to_hex(), "sessionProfileId": profile });
+    server.submit(&people[0].key, A::StampLogin, organization, login).await.text("session");
+
+    let body = server.activity(A::CreateSubOrganizationV8, organization, &sub_organization());
+    let path = "/public/v1/submit/create_sub_organization";
+    server.post(&server.tenant.key, path, &body).await;
+    assert_eq!(status(&server.post(&scoped, path, &body).await), "CONSENSUS_NEEDED");
+    assert_eq!(sub_organizations(&server).await, 0);
+    assert_eq!(status(&server.post(&people[0].key, path, &body).await), "COMPLETED");
+}
+
+#[tokio::test]
+async fn the_user_of_the_auth_proxy_is_deleted_with_the_proxy_alone() {
+    let server = TestServer::start().await;
+    let organization = server.tenant.organization_id;
+    let users = server.query(&server.tenant.key, "list_users", organization, json!({})).await;
+    let mut all = users.body["users"].as_array().expect("users").iter();
+    let proxy = all.find(|user| user["userName"] == "Auth Proxy").expect("the proxy's user");
+    let refused = server.backend(A::DeleteUsers, json!({ "userIds": [proxy["userId"]] })).await;
+    assert_eq!(refused.refusal().0, 400);
+    assert_eq!(status(&server.backend(A::DisableAuthProxy, json!({})).await), "COMPLETED");
+    server.backend(A::EnableAuthProxy, json!({})).await.text("userId");
 }

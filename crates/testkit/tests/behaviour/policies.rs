@@ -1,7 +1,7 @@
 //! Policies: what people who are not of the root quorum may do.
 
 use serde_json::json;
-use vestibule_testkit::TestServer;
+use vestibule_testkit::{TestServer, client_key};
 use vestibule_wire::ActivityType as A;
 
 use crate::company::{hire, policy, status, sub_organization};
@@ -112,16 +112,42 @@ async fn a_denial_beats_an_allowance_and_an_implicit_right() {
         .collect();
     assert_eq!(outcomes, ["OUTCOME_ALLOW", "OUTCOME_DENY_EXPLICIT"]);
 
-    let rename = json!({ "userId": people[0].id, "userName": "Ada" });
-    let own = server.submit(&people[0].key, A::UpdateUserName, organization, rename.clone()).await;
-    assert_eq!(status(&own), "COMPLETED", "users manage themselves");
+    let key = || {
+        json!({ "userId": people[0].id, "apiKeys": [{
+            "apiKeyName": "k", "publicKey": client_key(&server).public_key().to_hex(), "curveType": "API_KEY_CURVE_P256",
+        }] })
+    };
+    let own = server.submit(&people[0].key, A::CreateApiKeysV2, organization, key()).await;
+    assert_eq!(status(&own), "COMPLETED", "users manage their credentials");
     policy(
         &server,
-        "no names",
-        json!({ "effect": "EFFECT_DENY", "condition": "activity.kind == 'UPDATE_USER_NAME'" }),
+        "no keys",
+        json!({ "effect": "EFFECT_DENY", "condition": "activity.resource == 'CREDENTIAL'" }),
     )
     .await;
-    assert_eq!(server.submit(&people[0].key, A::UpdateUserName, organization, rename).await.refusal().0, 403);
+    assert_eq!(server.submit(&people[0].key, A::CreateApiKeysV2, organization, key()).await.refusal().0, 403);
+}
+
+#[tokio::test]
+async fn nobody_takes_the_name_or_address_that_a_consensus_asks_for() {
+    let server = TestServer::start().await;
+    let people = hire(&server, &["ada"]).await;
+    let organization = server.tenant.organization_id;
+    for (activity, parameters) in [
+        (A::UpdateUserName, json!({ "userId": people[0].id, "userName": "Grace" })),
+        (A::UpdateUser, json!({ "userId": people[0].id, "userEmail": "cfo@acme.example" })),
+        (A::UpdateUserEmail, json!({ "userId": people[0].id, "userEmail": "cfo@acme.example" })),
+        (A::UpdateUserPhoneNumber, json!({ "userId": people[0].id, "userPhoneNumber": "+14155550123" })),
+    ] {
+        let refused = server.submit(&people[0].key, activity, organization, parameters).await;
+        assert_eq!((refused.refusal().0, refused.refusal().2), (403, DENIED), "{}", activity.name());
+    }
+    let proof = server.verify("ada@acme.example").await;
+    let proved = json!({
+        "userId": people[0].id, "userEmail": "ada@acme.example", "verificationToken": proof.token,
+    });
+    let own = server.submit(&people[0].key, A::UpdateUserEmail, organization, proved).await;
+    assert_eq!(status(&own), "COMPLETED", "what is proved is one's own");
 }
 
 #[tokio::test]

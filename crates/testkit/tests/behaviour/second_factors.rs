@@ -102,15 +102,27 @@ async fn activities_outside_of_an_mfa_policys_condition_pass() {
     let ids = json!({ "userId": account.user_id, "mfaPolicyId": policy });
     let found = server.query(&session, "get_mfa_policy", organization, ids.clone()).await;
     assert_eq!(found.body["mfaPolicy"]["mfaPolicyName"], "codes for keys", "{}", found.body);
+    let user = server.query(&session, "get_user", organization, json!({ "userId": account.user_id })).await;
+    assert_eq!(user.body["user"]["mfaPolicies"][0]["mfaPolicyId"], policy);
+
+    // Its own policies are met before a user changes them, whatever their conditions.
+    let laxer = json!({
+        "userId": account.user_id, "mfaPolicyName": "none", "order": 0, "condition": "true",
+        "requiredAuthenticationMethods": [{ "any": [{ "type": "AUTHENTICATION_TYPE_SESSION" }] }],
+    });
+    let shed = server.submit(&session, A::CreateMfaPolicy, organization, laxer).await;
+    assert_eq!(status(&shed), "AUTHENTICATORS_NEEDED");
+    let verified = server.verify("user@acme.example").await;
     let mut change = ids.clone();
     change["order"] = json!(7);
-    server.submit(&session, A::UpdateMfaPolicy, organization, change).await.result();
+    let asked = server.submit(&session, A::UpdateMfaPolicy, organization, change).await;
+    assert_eq!(status(&asked), "AUTHENTICATORS_NEEDED");
+    assert_eq!(status(&approve_with_code(&server, &verified, &asked).await), "COMPLETED");
     let listed =
         server.query(&session, "get_mfa_policies", organization, json!({ "userId": account.user_id })).await;
     assert_eq!(listed.body["mfaPolicies"][0]["order"], 7, "{}", listed.body);
-    let user = server.query(&session, "get_user", organization, json!({ "userId": account.user_id })).await;
-    assert_eq!(user.body["user"]["mfaPolicies"][0]["mfaPolicyId"], policy);
-    server.submit(&session, A::DeleteMfaPolicy, organization, ids.clone()).await.result();
+    let asked = server.submit(&session, A::DeleteMfaPolicy, organization, ids.clone()).await;
+    assert_eq!(status(&approve_with_code(&server, &verified, &asked).await), "COMPLETED");
     let made = server.submit(&session, A::CreateApiKeysV2, organization, new_key(&server, &account)).await;
     assert_eq!(status(&made), "COMPLETED");
     assert_eq!(server.query(&session, "get_mfa_policy", organization, ids).await.status, 404);
@@ -180,12 +192,25 @@ async fn a_session_profile_limits_what_its_sessions_do() {
         .find(|key| key["credential"]["sessionProfileId"] == profile.as_str());
     assert!(of_profile.is_some(), "{}", keys.body);
 
+    // Refreshing keeps the profile; asking for another one is refused.
+    let next = client_key(&server);
+    let plain = json!({ "publicKey": next.public_key().to_hex() });
+    let other = json!({ "publicKey": next.public_key().to_hex(), "sessionProfileId": account.user_id });
+    let wider = json!({ "sessionProfileName": "logins", "scope": "activity.resource == 'AUTH'" });
+    let wider = server.backend(A::CreateSessionProfile, wider).await.text("sessionProfileId");
+    let under = client_key(&server);
+    let login = json!({ "publicKey": under.public_key().to_hex(), "sessionProfileId": wider });
+    server.submit(&session, A::StampLogin, organization, login).await.text("session");
+    let token = server.submit(&under, A::StampLogin, organization, plain).await.text("session");
+    assert_eq!(self::claims(&token)["session_profile_id"], wider);
+    assert_eq!(server.submit(&under, A::StampLogin, organization, other).await.refusal().0, 403);
+
     let found = server
         .query(&session, "get_session_profile", organization, json!({ "sessionProfileId": profile }))
         .await;
     assert_eq!(found.body["sessionProfile"]["expirationSeconds"], "60", "{}", found.body);
     let all = server.query(&session, "get_session_profiles", organization, json!({})).await;
-    assert_eq!(all.body["sessionProfiles"].as_array().map(Vec::len), Some(1));
+    assert_eq!(all.body["sessionProfiles"].as_array().map(Vec::len), Some(2));
     let unknown = json!({ "publicKey": client_key(&server).public_key().to_hex(), "sessionProfileId": account.user_id });
     assert_eq!(server.submit(&session, A::StampLogin, organization, unknown).await.refusal().0, 404);
 }
