@@ -1,6 +1,6 @@
 //! The edge: what happens to every request before and after its surface answers it.
 //!
-//! Promise: every answer but those of the page of `dev` is JSON with an exact content type, carries a request id, and
+//! Promise: every answer but those of the pages is JSON with an exact content type, carries a request id, and
 //! is counted and logged under a route of our own table, never under text that a client chose.
 
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ use crate::dev::{Dev, DevSurface};
 use crate::limits::{AddressBook, Client, RequestLimits};
 use crate::request_id::{self, RequestIds};
 use crate::routes::{self, Route, Surface};
-use crate::{auth_proxy, body, public_api, refusal, well_known};
+use crate::{auth_proxy, body, docs, public_api, refusal, well_known};
 
 /// Label of paths outside the table.
 const OTHER: &str = "other";
@@ -162,6 +162,7 @@ impl Inner {
                 auth_proxy::call(&self.engine, route.name, &head.headers, &body).await
             }
             Surface::Keys => well_known::keys(&self.keys.current()),
+            Surface::Docs => docs::answer(route.name, &head.headers),
             Surface::Health => well_known::health(),
             Surface::Ready => well_known::ready(&*self.store).await,
         }
@@ -186,7 +187,9 @@ impl Inner {
         let answered = match route.surface {
             Surface::Submit => public_api::submit(&self.engine, route.name, headers, &body).await,
             Surface::Query => public_api::query(&self.engine, route.name, headers, &body).await,
-            Surface::Proxy | Surface::Keys | Surface::Health | Surface::Ready => Err(Refusal::UnknownPath),
+            Surface::Proxy | Surface::Keys | Surface::Docs | Surface::Health | Surface::Ready => {
+                Err(Refusal::UnknownPath)
+            }
         };
         if let (Err(refused), Some((book, client))) = (&answered, counted)
             && refusal::mapping(refused).status == StatusCode::UNAUTHORIZED

@@ -32,7 +32,7 @@ pub enum Cors {
 impl Cors {
     /// The treatment of a path.
     pub fn of(path: &str) -> Self {
-        if path.starts_with("/public/") || path.starts_with("/.well-known/") {
+        if ["/public/", "/.well-known/", "/openapi/"].iter().any(|start| path.starts_with(start)) {
             Self::Public
         } else if path.starts_with("/v1/") {
             Self::Proxy

@@ -11,6 +11,7 @@ mod auth_proxy;
 mod body;
 mod cors;
 pub mod dev;
+mod docs;
 mod limits;
 mod public_api;
 pub mod refusal;

@@ -2,9 +2,9 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use serde::Serialize;
 use serde_json::{Value, json};
 use vestibule_wire::Refusal;
+use vestibule_wire::view::ErrorBody;
 
 use crate::answer;
 
@@ -37,19 +37,10 @@ pub fn mapping(refusal: &Refusal) -> Mapping {
     Mapping { status, code, reason }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Body<'a> {
-    code: u8,
-    message: String,
-    details: Vec<Value>,
-    turnkey_error_code: &'a str,
-}
-
 /// The answer to a refused request: status, `Retry-After` where a time is known, and the JSON body.
 pub fn response(refusal: &Refusal) -> Response {
     let Mapping { status, code, reason } = mapping(refusal);
-    let body = Body {
+    let body = ErrorBody {
         code,
         message: refusal.to_string(),
         details: details(refusal, reason),

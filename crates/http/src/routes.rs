@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use axum::http::Method;
 use vestibule_wire::{ActivityType, proxy, query};
 
+use crate::docs;
+
 /// What answers on a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Surface {
@@ -17,6 +19,8 @@ pub enum Surface {
     Proxy,
     /// `GET /.well-known/vestibule/keys`
     Keys,
+    /// `GET /openapi/<name>`, `GET /docs` and `GET /docs/<name>`
+    Docs,
     /// `GET /healthz`
     Health,
     /// `GET /readyz`
@@ -28,7 +32,9 @@ impl Surface {
     pub fn takes(self, method: &Method) -> bool {
         match self {
             Self::Submit | Self::Query | Self::Proxy => method == Method::POST,
-            Self::Keys | Self::Health | Self::Ready => method == Method::GET || method == Method::HEAD,
+            Self::Keys | Self::Docs | Self::Health | Self::Ready => {
+                method == Method::GET || method == Method::HEAD
+            }
         }
     }
 
@@ -37,7 +43,7 @@ impl Surface {
         match self {
             Self::Submit | Self::Query | Self::Proxy => "POST, OPTIONS",
             Self::Keys => "GET, HEAD, OPTIONS",
-            Self::Health | Self::Ready => "GET, HEAD",
+            Self::Docs | Self::Health | Self::Ready => "GET, HEAD",
         }
     }
 }
@@ -62,7 +68,10 @@ static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
         named(Surface::Keys, "/.well-known/vestibule/", "keys"),
         named(Surface::Health, "/", "healthz"),
         named(Surface::Ready, "/", "readyz"),
+        named(Surface::Docs, "/", "docs"),
     ];
+    routes.extend(docs::DESCRIPTIONS.iter().map(|name| named(Surface::Docs, "/openapi/", *name)));
+    routes.extend(docs::PAGE_FILES.iter().map(|name| named(Surface::Docs, "/docs/", *name)));
     routes.extend(submit.into_iter().map(|name| named(Surface::Submit, "/public/v1/submit/", name)));
     routes.extend(query::served().map(|name| named(Surface::Query, "/public/v1/query/", name)));
     routes.extend(proxy::ENDPOINTS.iter().map(|name| named(Surface::Proxy, "/v1/", name)));

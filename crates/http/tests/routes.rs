@@ -44,7 +44,7 @@ fn malformed_bodies() -> Vec<(&'static str, Vec<u8>)> {
 fn api_routes() -> impl Iterator<Item = &'static Route> {
     routes::all().filter(|route| match route.surface {
         Surface::Submit | Surface::Query | Surface::Proxy => true,
-        Surface::Keys | Surface::Health | Surface::Ready => false,
+        Surface::Keys | Surface::Docs | Surface::Health | Surface::Ready => false,
     })
 }
 
@@ -57,7 +57,7 @@ fn sound_body(server: &TestServer, route: &Route, organization: OrganizationId) 
         }
         Surface::Query => json!({ "organizationId": organization }).to_string(),
         Surface::Proxy => "{}".to_owned(),
-        Surface::Keys | Surface::Health | Surface::Ready => String::new(),
+        Surface::Keys | Surface::Docs | Surface::Health | Surface::Ready => String::new(),
     }
 }
 
@@ -234,7 +234,9 @@ async fn every_route_refuses_other_methods_in_json() {
         let (right, allow) = match route.surface {
             Surface::Submit | Surface::Query | Surface::Proxy => (vec![Method::POST], "POST, OPTIONS"),
             Surface::Keys => (vec![Method::GET, Method::HEAD], "GET, HEAD, OPTIONS"),
-            Surface::Health | Surface::Ready => (vec![Method::GET, Method::HEAD], "GET, HEAD"),
+            Surface::Docs | Surface::Health | Surface::Ready => {
+                (vec![Method::GET, Method::HEAD], "GET, HEAD")
+            }
         };
         for method in METHODS.into_iter().chain([Method::POST]).filter(|method| !right.contains(method)) {
             let answer = send(&app, method, &route.path, &[], "").await;
@@ -265,6 +267,10 @@ async fn paths_that_do_not_exist_are_not_found_in_json() {
         "/metrics",
         "/.well-known/vestibule",
         "/admin",
+        "/openapi/",
+        "/openapi/docs.js",
+        "/docs/",
+        "/docs/index.html",
     ] {
         for method in [Method::GET, Method::POST] {
             send(&app, method, path, &[], "{}").await.is_error(404, 5);
@@ -318,6 +324,28 @@ async fn the_keys_and_the_state_of_the_server_are_for_everybody() {
         assert_eq!((answer.status, answer.json()), (200, json!({ "status": status })), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
+}
+
+#[tokio::test]
+async fn the_descriptions_and_their_page_are_for_everybody() {
+    let server = TestServer::start().await;
+    let app = app(&server, uncounted(), None);
+    for (path, routes) in [("/openapi/public.json", "/public/v1/"), ("/openapi/proxy.json", "/v1/")] {
+        let answer = send(&app, Method::GET, path, &[], "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        let described: Vec<String> = answer.json()["paths"].as_object().unwrap().keys().cloned().collect();
+        let mut served: Vec<&str> = routes::all().map(|route| route.path.as_str()).collect();
+        served.retain(|path| path.starts_with(routes));
+        assert_eq!(described.len(), served.len(), "{path}");
+        assert!(described.iter().all(|path| served.contains(&path.as_str())), "{described:?}");
+        let tag = answer.header("etag").unwrap().to_owned();
+        let again = send(&app, Method::GET, path, &[("if-none-match", &tag)], "").await;
+        assert_eq!((again.status, again.header("etag")), (304, Some(tag.as_str())));
+    }
+    let page = send(&app, Method::GET, "/docs", &[], "").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
 }
 
 #[tokio::test]

@@ -8,9 +8,12 @@ mod contact;
 mod ids;
 mod intent;
 pub mod json;
+pub mod openapi;
 pub mod proxy;
 pub mod query;
 mod refusal;
+pub mod results;
+pub(crate) mod schema;
 mod text;
 pub mod view;
 

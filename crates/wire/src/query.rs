@@ -1,9 +1,12 @@
 //! Query bodies and answers (protocol 03).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::intent::wire_struct;
+use crate::schema;
 use crate::view::{self, ActivityStatus, EmailEventType};
 use crate::{
     ActivityId, ApiKeyId, AuthenticatorId, Contact, DecimalText, MfaPolicyId, OrganizationId, OtpType,
@@ -168,10 +171,13 @@ wire_struct! {
     /// `Pagination`
     Pagination {} optional {
         /// 1 to 100; default 10.
+        #[schemars(with = "Option<schema::PageSize>")]
         limit: DecimalText,
         /// Only what comes before this id in list order.
+        #[schemars(with = "Option<schema::Id>")]
         before: String,
         /// Only what comes behind this id in list order; not together with `before`.
+        #[schemars(with = "Option<schema::Id>")]
         after: String,
     }
 }
@@ -242,6 +248,7 @@ requests! {
         /// Keeps these; absent or empty: all.
         filter_by_status: Vec<ActivityStatus>,
         /// Keeps these types, by their full names; absent or empty: all.
+        #[schemars(with = "Option<Vec<schema::ActivityTypeName>>")]
         filter_by_type: Vec<String>,
         /// Which page.
         pagination_options: Pagination,
@@ -250,6 +257,7 @@ requests! {
     /// `GetSubOrgIdsRequest` and `GetVerifiedSubOrgIdsRequest`
     ListSuborgsRequest {} optional {
         /// What they are looked up by; not without `filterValue`.
+        #[schemars(with = "Option<schema::FilterType>")]
         filter_type: String,
         /// What to look for, exactly.
         filter_value: String,
@@ -279,6 +287,7 @@ requests! {
     /// `ListEmailEventsRequest`
     ListEmailEventsRequest {
         /// The recipient.
+        #[schemars(with = "schema::Email")]
         email: String,
     } optional {
         /// Keeps these; absent: all.
@@ -367,9 +376,9 @@ impl ListSuborgsRequest {
     }
 }
 
-/// Which struct holds the members of a query, and what the server makes of them.
+/// Which struct holds the members of a query, how it is answered, and what the server makes of it.
 macro_rules! queries {
-    ($($name:literal: $wire:ty => |$r:pat_param| $query:expr;)*) => {
+    ($($name:literal: $wire:ty => $answer:ident, |$r:pat_param| $query:expr;)*) => {
         /// Names of all queries, for tests that enumerate them.
         pub const QUERIES: &[&str] = &[$($name,)*];
 
@@ -382,13 +391,24 @@ macro_rules! queries {
                 })
             }
         }
+
+        /// The schemas of a query's body and answer; `None` for a name that there is not.
+        pub(crate) fn schemas(name: &str, generator: &mut SchemaGenerator) -> Option<(Schema, Schema)> {
+            Some(match name {
+                $($name => (
+                    generator.subschema_for::<$wire>(),
+                    QueryAnswer::schema(stringify!($answer), generator),
+                ),)*
+                _ => return None,
+            })
+        }
     };
 }
 
 queries! {
-    "whoami": OrganizationRequest => |_| Query::Whoami;
-    "get_activity": ActivityRequest => |r| Query::GetActivity(r.activity_id);
-    "list_activities": ListActivitiesRequest => |r| {
+    "whoami": OrganizationRequest => Whoami, |_| Query::Whoami;
+    "get_activity": ActivityRequest => Activity, |r| Query::GetActivity(r.activity_id);
+    "list_activities": ListActivitiesRequest => Activities, |r| {
         let types = r.filter_by_type.unwrap_or_default();
         if types.iter().any(|name| !name.starts_with("ACTIVITY_TYPE_")) {
             return Err(Refusal::InvalidFilter);
@@ -399,44 +419,44 @@ queries! {
             page: Page::of(r.pagination_options)?,
         }
     };
-    "get_user": UserRequest => |r| Query::GetUser(r.user_id);
-    "list_users": OrganizationRequest => |_| Query::ListUsers;
-    "list_suborgs": ListSuborgsRequest => |r| {
+    "get_user": UserRequest => User, |r| Query::GetUser(r.user_id);
+    "list_users": OrganizationRequest => Users, |_| Query::ListUsers;
+    "list_suborgs": ListSuborgsRequest => OrganizationIds, |r| {
         Query::ListSuborgs { filter: r.filter()?, page: Page::of(r.pagination_options)? }
     };
-    "list_verified_suborgs": ListSuborgsRequest => |r| match r.filter()? {
+    "list_verified_suborgs": ListSuborgsRequest => OrganizationIds, |r| match r.filter()? {
         filter @ (None | Some(Filter::Contact(..))) => {
             Query::ListVerifiedSuborgs { filter, page: Page::of(r.pagination_options)? }
         }
         Some(_) => return Err(Refusal::InvalidFilter),
     };
-    "get_api_key": GetApiKeyRequest => |r| Query::GetApiKey(r.api_key_id);
-    "get_api_keys": UsersRequest => |r| Query::GetApiKeys(r.user_id);
-    "get_authenticator": GetAuthenticatorRequest => |r| Query::GetAuthenticator(r.authenticator_id);
-    "get_authenticators": UserRequest => |r| Query::GetAuthenticators(r.user_id);
-    "get_oauth_providers": UsersRequest => |r| Query::GetOauthProviders(r.user_id);
-    "get_policy": GetPolicyRequest => |r| Query::GetPolicy(r.policy_id);
-    "list_policies": OrganizationRequest => |_| Query::ListPolicies;
-    "get_policy_evaluations": ActivityRequest => |r| Query::GetPolicyEvaluations(r.activity_id);
-    "get_organization_configs": OrganizationRequest => |_| Query::GetOrganizationConfigs;
-    "list_user_tags": OrganizationRequest => |_| Query::ListUserTags;
-    "list_email_events": ListEmailEventsRequest => |r| Query::ListEmailEvents {
+    "get_api_key": GetApiKeyRequest => ApiKey, |r| Query::GetApiKey(r.api_key_id);
+    "get_api_keys": UsersRequest => ApiKeys, |r| Query::GetApiKeys(r.user_id);
+    "get_authenticator": GetAuthenticatorRequest => Authenticator, |r| Query::GetAuthenticator(r.authenticator_id);
+    "get_authenticators": UserRequest => Authenticators, |r| Query::GetAuthenticators(r.user_id);
+    "get_oauth_providers": UsersRequest => OauthProviders, |r| Query::GetOauthProviders(r.user_id);
+    "get_policy": GetPolicyRequest => Policy, |r| Query::GetPolicy(r.policy_id);
+    "list_policies": OrganizationRequest => Policies, |_| Query::ListPolicies;
+    "get_policy_evaluations": ActivityRequest => PolicyEvaluations, |r| Query::GetPolicyEvaluations(r.activity_id);
+    "get_organization_configs": OrganizationRequest => Configs, |_| Query::GetOrganizationConfigs;
+    "list_user_tags": OrganizationRequest => UserTags, |_| Query::ListUserTags;
+    "list_email_events": ListEmailEventsRequest => EmailEvents, |r| Query::ListEmailEvents {
         email: Contact::email(&r.email)?,
         event_type: r.event_type,
         page: Page::of(r.pagination_options)?,
     };
-    "get_session_profile": GetSessionProfileRequest => |r| Query::GetSessionProfile(r.session_profile_id);
-    "get_session_profiles": OrganizationRequest => |_| Query::GetSessionProfiles;
-    "get_mfa_policies": UserRequest => |r| Query::GetMfaPolicies(r.user_id);
-    "get_mfa_policy": GetMfaPolicyRequest => |r| {
+    "get_session_profile": GetSessionProfileRequest => SessionProfile, |r| Query::GetSessionProfile(r.session_profile_id);
+    "get_session_profiles": OrganizationRequest => SessionProfiles, |_| Query::GetSessionProfiles;
+    "get_mfa_policies": UserRequest => MfaPolicies, |r| Query::GetMfaPolicies(r.user_id);
+    "get_mfa_policy": GetMfaPolicyRequest => MfaPolicy, |r| {
         Query::GetMfaPolicy { user_id: r.user_id, mfa_policy_id: r.mfa_policy_id }
     };
-    "get_mfa_status": GetMfaStatusRequest => |r| {
+    "get_mfa_status": GetMfaStatusRequest => MfaStatuses, |r| {
         Query::GetMfaStatus { activity_id: r.activity_id, user_id: r.user_id }
     };
-    "list_webhook_endpoints": OrganizationRequest => |_| Query::ListWebhookEndpoints;
-    "list_app_proofs": ActivityRequest => |r| Query::ListAppProofs(r.activity_id);
-    "get_auth_proxy_config": OrganizationRequest => |_| Query::GetAuthProxyConfig;
+    "list_webhook_endpoints": OrganizationRequest => WebhookEndpoints, |_| Query::ListWebhookEndpoints;
+    "list_app_proofs": ActivityRequest => AppProofs, |r| Query::ListAppProofs(r.activity_id);
+    "get_auth_proxy_config": OrganizationRequest => AuthProxyConfig, |_| Query::GetAuthProxyConfig;
 }
 
 /// Queries that are read but not answered yet: their paths are unknown until then.
@@ -448,7 +468,7 @@ pub fn served() -> impl Iterator<Item = &'static str> {
 }
 
 /// `GetWhoamiResponse`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Whoami {
     /// The caller's organization, or the target's when the caller lives in its parent.
@@ -461,64 +481,113 @@ pub struct Whoami {
     pub username: String,
 }
 
-/// Any answer, ready to be written.
-#[derive(Debug, Clone)]
-pub enum QueryAnswer {
+/// How answers are written: the value itself, or as the one member of an object.
+macro_rules! answers {
+    ($($(#[$doc:meta])* $variant:ident($ty:ty) = $member:literal;)*) => {
+        /// Any answer, ready to be written.
+        #[derive(Debug, Clone)]
+        pub enum QueryAnswer {
+            $($(#[$doc])* $variant($ty),)*
+            /// `{"appProofs": []}`: there are none (G-PROOF-1).
+            AppProofs,
+        }
+
+        impl Serialize for QueryAnswer {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant(value) => write_member(serializer, $member, value),)*
+                    Self::AppProofs => write_member(serializer, "appProofs", &[(); 0]),
+                }
+            }
+        }
+
+        impl QueryAnswer {
+            fn schema(variant: &str, generator: &mut SchemaGenerator) -> Schema {
+                match variant {
+                    $(stringify!($variant) => member_schema::<$ty>($member, generator),)*
+                    _ => member_schema::<[(); 0]>("appProofs", generator),
+                }
+            }
+        }
+    };
+}
+
+/// The value itself where `member` is empty.
+fn write_member<S: Serializer, T: Serialize>(
+    serializer: S,
+    member: &str,
+    value: &T,
+) -> Result<S::Ok, S::Error> {
+    if member.is_empty() {
+        return value.serialize(serializer);
+    }
+    let mut map = serializer.serialize_map(Some(1))?;
+    map.serialize_entry(member, value)?;
+    map.end()
+}
+
+fn member_schema<T: JsonSchema>(member: &str, generator: &mut SchemaGenerator) -> Schema {
+    let value = generator.subschema_for::<T>();
+    if member.is_empty() {
+        return value;
+    }
+    json_schema!({ "type": "object", "properties": { member: value }, "required": [member] })
+}
+
+answers! {
     /// `whoami`
-    Whoami(Whoami),
+    Whoami(Whoami) = "";
     /// `{"activity": …}`
-    Activity(Box<view::Activity>),
+    Activity(Box<view::Activity>) = "activity";
     /// `{"activities": […]}`
-    Activities(Vec<view::Activity>),
+    Activities(Vec<view::Activity>) = "activities";
     /// `{"user": …}`
-    User(Box<view::User>),
+    User(Box<view::User>) = "user";
     /// `{"users": […]}`
-    Users(Vec<view::User>),
+    Users(Vec<view::User>) = "users";
     /// `{"organizationIds": […]}`
-    OrganizationIds(Vec<OrganizationId>),
+    OrganizationIds(Vec<OrganizationId>) = "organizationIds";
     /// `{"apiKey": …}`
-    ApiKey(Box<view::ApiKey>),
+    ApiKey(Box<view::ApiKey>) = "apiKey";
     /// `{"apiKeys": […]}`
-    ApiKeys(Vec<view::ApiKey>),
+    ApiKeys(Vec<view::ApiKey>) = "apiKeys";
     /// `{"configs": …}`
-    Configs(view::Config),
+    Configs(view::Config) = "configs";
     /// The settings of the auth proxy, with its id.
-    AuthProxyConfig(Box<ProxyConfigAnswer>),
+    AuthProxyConfig(Box<ProxyConfigAnswer>) = "";
     /// `{"authenticator": …}`
-    Authenticator(Box<view::Authenticator>),
+    Authenticator(Box<view::Authenticator>) = "authenticator";
     /// `{"authenticators": […]}`
-    Authenticators(Vec<view::Authenticator>),
+    Authenticators(Vec<view::Authenticator>) = "authenticators";
     /// `{"oauthProviders": […]}`
-    OauthProviders(Vec<view::OauthProvider>),
+    OauthProviders(Vec<view::OauthProvider>) = "oauthProviders";
     /// `{"policy": …}`
-    Policy(Box<view::Policy>),
+    Policy(Box<view::Policy>) = "policy";
     /// `{"policies": […]}`
-    Policies(Vec<view::Policy>),
+    Policies(Vec<view::Policy>) = "policies";
     /// `{"policyEvaluations": […]}`
-    PolicyEvaluations(Vec<view::PolicyEvaluation>),
+    PolicyEvaluations(Vec<view::PolicyEvaluation>) = "policyEvaluations";
     /// `{"userTags": […]}`
-    UserTags(Vec<view::Tag>),
+    UserTags(Vec<view::Tag>) = "userTags";
     /// `{"emailEvents": […]}`
-    EmailEvents(Vec<view::EmailEvent>),
+    EmailEvents(Vec<view::EmailEvent>) = "emailEvents";
     /// `{"sessionProfile": …}`
-    SessionProfile(Box<view::SessionProfile>),
+    SessionProfile(Box<view::SessionProfile>) = "sessionProfile";
     /// `{"sessionProfiles": […]}`
-    SessionProfiles(Vec<view::SessionProfile>),
+    SessionProfiles(Vec<view::SessionProfile>) = "sessionProfiles";
     /// `{"mfaPolicies": […]}`
-    MfaPolicies(Vec<view::MfaPolicy>),
+    MfaPolicies(Vec<view::MfaPolicy>) = "mfaPolicies";
     /// `{"mfaPolicy": …}`
-    MfaPolicy(Box<view::MfaPolicy>),
+    MfaPolicy(Box<view::MfaPolicy>) = "mfaPolicy";
     /// `{"mfaStatuses": […]}`
-    MfaStatuses(Vec<view::MfaStatus>),
+    MfaStatuses(Vec<view::MfaStatus>) = "mfaStatuses";
     /// `{"webhookEndpoints": […]}`
-    WebhookEndpoints(Vec<view::WebhookEndpointData>),
-    /// `{"appProofs": []}`: there are none (G-PROOF-1).
-    AppProofs,
+    WebhookEndpoints(Vec<view::WebhookEndpointData>) = "webhookEndpoints";
 }
 
 /// Answer of `get_auth_proxy_config`, which the published API does not describe: the settings under the names of
 /// `update_auth_proxy_config`, and `configId`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyConfigAnswer {
     /// What clients send as `X-Auth-Proxy-Config-Id`.
@@ -528,44 +597,6 @@ pub struct ProxyConfigAnswer {
     /// All settings.
     #[serde(flatten)]
     pub settings: crate::ProxySettings,
-}
-
-impl Serialize for QueryAnswer {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        fn one<S: serde::Serializer, T: Serialize>(s: S, name: &str, value: &T) -> Result<S::Ok, S::Error> {
-            let mut map = s.serialize_map(Some(1))?;
-            map.serialize_entry(name, value)?;
-            map.end()
-        }
-        match self {
-            Self::Whoami(whoami) => whoami.serialize(serializer),
-            Self::Activity(activity) => one(serializer, "activity", activity),
-            Self::Activities(activities) => one(serializer, "activities", activities),
-            Self::User(user) => one(serializer, "user", user),
-            Self::Users(users) => one(serializer, "users", users),
-            Self::OrganizationIds(ids) => one(serializer, "organizationIds", ids),
-            Self::ApiKey(key) => one(serializer, "apiKey", key),
-            Self::ApiKeys(keys) => one(serializer, "apiKeys", keys),
-            Self::Configs(configs) => one(serializer, "configs", configs),
-            Self::AuthProxyConfig(config) => config.serialize(serializer),
-            Self::Authenticator(authenticator) => one(serializer, "authenticator", authenticator),
-            Self::Authenticators(authenticators) => one(serializer, "authenticators", authenticators),
-            Self::OauthProviders(providers) => one(serializer, "oauthProviders", providers),
-            Self::Policy(policy) => one(serializer, "policy", policy),
-            Self::Policies(policies) => one(serializer, "policies", policies),
-            Self::PolicyEvaluations(evaluations) => one(serializer, "policyEvaluations", evaluations),
-            Self::UserTags(tags) => one(serializer, "userTags", tags),
-            Self::EmailEvents(events) => one(serializer, "emailEvents", events),
-            Self::SessionProfile(profile) => one(serializer, "sessionProfile", profile),
-            Self::SessionProfiles(profiles) => one(serializer, "sessionProfiles", profiles),
-            Self::MfaPolicies(policies) => one(serializer, "mfaPolicies", policies),
-            Self::MfaPolicy(policy) => one(serializer, "mfaPolicy", policy),
-            Self::MfaStatuses(statuses) => one(serializer, "mfaStatuses", statuses),
-            Self::WebhookEndpoints(endpoints) => one(serializer, "webhookEndpoints", endpoints),
-            Self::AppProofs => one(serializer, "appProofs", &[(); 0]),
-        }
-    }
 }
 
 /// An empty object, the answer of activities without a result.

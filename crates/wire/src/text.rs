@@ -1,8 +1,10 @@
 //! Small validated texts and numbers shared by intents.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -19,6 +21,20 @@ impl DecimalText {
     pub fn number(&self) -> Option<u64> {
         let digits = !self.0.is_empty() && self.0.len() <= 19 && self.0.bytes().all(|b| b.is_ascii_digit());
         digits.then(|| self.0.parse().ok()).flatten()
+    }
+}
+
+impl JsonSchema for DecimalText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "DecimalText".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" })
     }
 }
 
@@ -66,6 +82,20 @@ pub const MAX_LIST: usize = 100;
 #[serde(transparent)]
 pub struct Label(String);
 
+impl JsonSchema for Label {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Label".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        crate::schema::LabelText::json_schema(generator)
+    }
+}
+
 impl From<Label> for String {
     fn from(label: Label) -> Self {
         label.0
@@ -83,6 +113,20 @@ impl<'de> Deserialize<'de> for Label {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> JsonSchema for Text<MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Text{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX })
+    }
+}
 
 impl<const MAX: usize> From<Text<MAX>> for String {
     fn from(text: Text<MAX>) -> Self {
@@ -109,6 +153,21 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct List<T, const MIN: usize = 0>(Vec<T>);
+
+impl<T: JsonSchema, const MIN: usize> JsonSchema for List<T, MIN> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("List{MIN}Of{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = generator.subschema_for::<T>();
+        json_schema!({ "type": "array", "items": items, "minItems": MIN, "maxItems": MAX_LIST })
+    }
+}
 
 impl<T, const MIN: usize> List<T, MIN> {
     /// One entry after the other.

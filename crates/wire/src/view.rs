@@ -1,8 +1,10 @@
 //! Objects of answers (protocol 00 section 5, protocol 03 section 3). Lists are always present; unset texts are left out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::schema;
 use crate::{
     ActivityId, ApiKeyId, AuthenticationMethod, AuthenticatorId, Effect, EmailEventId, Feature, MfaPolicyId,
     OauthProviderId, OrganizationId, PolicyEvaluationId, PolicyId, RequiredAuthenticationMethod,
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// `Timestamp`: seconds and nanoseconds as decimal text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Timestamp {
     /// Epoch seconds.
     pub seconds: String,
@@ -29,7 +31,7 @@ impl Timestamp {
 }
 
 /// `ActivityStatus`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ActivityStatus {
     /// Done.
     #[serde(rename = "ACTIVITY_STATUS_COMPLETED")]
@@ -55,7 +57,7 @@ pub enum ActivityStatus {
 }
 
 /// `Activity`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
     /// UUID.
@@ -66,12 +68,15 @@ pub struct Activity {
     pub status: ActivityStatus,
     /// The type submitted.
     #[serde(rename = "type")]
+    #[schemars(with = "schema::ActivityTypeName")]
     pub activity_type: String,
     /// As submitted.
     pub timestamp_ms: String,
     /// One member, named by the type.
+    #[schemars(schema_with = "schema::intent")]
     pub intent: Value,
     /// One member on success, else `{}`.
+    #[schemars(schema_with = "schema::result")]
     pub result: Value,
     /// The submitter's approval first.
     pub votes: Vec<Vote>,
@@ -92,7 +97,7 @@ pub struct Activity {
 }
 
 /// `google.rpc.Status`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Failure {
     /// gRPC code.
     pub code: i32,
@@ -102,8 +107,22 @@ pub struct Failure {
     pub details: [(); 0],
 }
 
+/// The body of every error.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody<'a> {
+    /// gRPC code.
+    pub code: u8,
+    /// Text; see the list of all of them.
+    pub message: String,
+    /// More about it; may be empty.
+    pub details: Vec<Value>,
+    /// Empty when there is none.
+    pub turnkey_error_code: &'a str,
+}
+
 /// `Vote`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Vote {
     /// UUID.
@@ -129,7 +148,7 @@ pub struct Vote {
 }
 
 /// `VOTE_SELECTION_*`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VoteSelection {
     /// For.
     #[serde(rename = "VOTE_SELECTION_APPROVED")]
@@ -140,7 +159,7 @@ pub enum VoteSelection {
 }
 
 /// `User`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// UUID.
@@ -170,7 +189,7 @@ pub struct User {
 }
 
 /// `ApiKey`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     /// Key and type.
@@ -189,10 +208,11 @@ pub struct ApiKey {
 }
 
 /// `Authenticator`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authenticator {
     /// `AUTHENTICATOR_TRANSPORT_*`
+    #[schemars(with = "Vec<schema::Transport>")]
     pub transports: Vec<String>,
     /// Attestation format.
     pub attestation_type: String,
@@ -215,13 +235,14 @@ pub struct Authenticator {
 }
 
 /// `Credential`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Credential {
     /// Hex, lower case, compressed.
     pub public_key: String,
     /// `CREDENTIAL_TYPE_*`
     #[serde(rename = "type")]
+    #[schemars(with = "CredentialType")]
     pub credential_type: String,
     /// Only on session keys made with a profile.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,7 +250,7 @@ pub struct Credential {
 }
 
 /// `Config`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Config {
     /// As stored.
     pub features: Vec<Feature>,
@@ -238,7 +259,7 @@ pub struct Config {
 }
 
 /// `Quorum`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Quorum {
     /// 1 to the number of users.
@@ -250,7 +271,7 @@ pub struct Quorum {
 macro_rules! credential_types {
     ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
         /// `CREDENTIAL_TYPE_*`
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum CredentialType {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
@@ -302,7 +323,7 @@ credential_types! {
 }
 
 /// `OauthProvider`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OauthProvider {
     /// UUID.
@@ -322,7 +343,7 @@ pub struct OauthProvider {
 }
 
 /// `Policy`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// UUID.
@@ -347,7 +368,7 @@ pub struct Policy {
 }
 
 /// `TagType`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TagType {
     /// A tag of users; there are no others here.
     #[serde(rename = "TAG_TYPE_USER")]
@@ -355,7 +376,7 @@ pub enum TagType {
 }
 
 /// `v1.Tag`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tag {
     /// UUID.
@@ -371,7 +392,7 @@ pub struct Tag {
 }
 
 /// `Outcome`: what one policy comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Outcome {
     /// It allows.
     #[serde(rename = "OUTCOME_ALLOW")]
@@ -428,7 +449,7 @@ impl Outcome {
 }
 
 /// `common.v1.PolicyEvaluation`: what one policy came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyResult {
     /// The policy.
@@ -441,7 +462,7 @@ pub struct PolicyResult {
 }
 
 /// `activity.v1.PolicyEvaluation`: what all policies came to when a vote was cast.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyEvaluation {
     /// UUID.
@@ -459,7 +480,7 @@ pub struct PolicyEvaluation {
 }
 
 /// What can become of an e-mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum EmailEventType {
     /// It was handed to the mail server.
     Send,
@@ -474,7 +495,7 @@ pub enum EmailEventType {
 }
 
 /// `EmailEvent`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EmailEvent {
     /// UUID.
@@ -501,7 +522,7 @@ pub struct EmailEvent {
 }
 
 /// `EmailEventDetails`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EmailEventDetails {
     /// Kind of the refusal.
@@ -528,7 +549,7 @@ pub struct EmailEventDetails {
 }
 
 /// `SessionProfile`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionProfile {
     /// UUID.
@@ -550,7 +571,7 @@ pub struct SessionProfile {
 }
 
 /// `MfaPolicy`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaPolicy {
     /// UUID.
@@ -573,7 +594,7 @@ pub struct MfaPolicy {
 }
 
 /// `MfaStatus`: how far one approver is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaStatus {
     /// The policy enforced.
@@ -589,7 +610,7 @@ pub struct MfaStatus {
 }
 
 /// `WebhookEndpointData`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookEndpointData {
     /// UUID.

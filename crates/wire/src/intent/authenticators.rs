@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Attestation, AuthenticatorParamsV2};
+use crate::schema;
 use crate::text::{Label, List};
 use crate::{AuthenticatorId, Refusal, UserId};
 
@@ -16,8 +17,10 @@ wire_struct! {
         attestation_object: String,
     } optional {
         /// `AUTHENTICATOR_TRANSPORT_*`
+        #[schemars(with = "Option<Vec<schema::Transport>>")]
         transports: Vec<String>,
         /// `platform` or `cross-platform`
+        #[schemars(with = "Option<schema::Attachment>")]
         authenticator_attachment: String,
     }
 }
@@ -29,6 +32,7 @@ wire_struct! {
         id: String,
         /// `public-key`
         #[serde(rename = "type")]
+        #[schemars(with = "schema::PublicKeyType")]
         credential_type: String,
         /// base64url credential id.
         raw_id: String,
@@ -38,6 +42,7 @@ wire_struct! {
         client_extension_results: Map<String, Value>,
     } optional {
         /// `platform` or `cross-platform`
+        #[schemars(with = "Option<schema::Attachment>")]
         authenticator_attachment: String,
     }
 }
@@ -52,6 +57,7 @@ wire_struct! {
         /// What the browser answered.
         attestation: PublicKeyCredentialWithAttestation,
         /// base64url of the registration challenge.
+        #[schemars(with = "schema::Challenge")]
         challenge: String,
     } optional {}
 }

@@ -1,12 +1,14 @@
 //! API keys (protocol 02, section 2b).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema;
 use crate::text::{MAX_LIST, label};
 use crate::{ApiKeyId, DecimalText, Refusal, UserId};
 
 /// `ApiKeyCurve`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ApiKeyCurve {
     /// NIST P-256
     #[serde(rename = "API_KEY_CURVE_P256")]
@@ -20,30 +22,36 @@ pub enum ApiKeyCurve {
 }
 
 /// `ApiKeyParams`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKeyParams {
     /// Label.
+    #[schemars(with = "schema::LabelText")]
     pub api_key_name: String,
     /// Compressed P-256 hex, 66 characters.
+    #[schemars(with = "schema::CompressedKey")]
     pub public_key: String,
     /// Seconds; absent for a long-lived key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Seconds>")]
     pub expiration_seconds: Option<DecimalText>,
 }
 
 /// `ApiKeyParamsV2`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKeyParamsV2 {
     /// Label.
+    #[schemars(with = "schema::LabelText")]
     pub api_key_name: String,
     /// Hex: 66 characters for P256 and SECP256K1, 64 for ED25519.
+    #[schemars(with = "schema::AnyKey")]
     pub public_key: String,
     /// The curve the key is on.
     pub curve_type: ApiKeyCurve,
     /// Seconds; absent for a long-lived key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Seconds>")]
     pub expiration_seconds: Option<DecimalText>,
 }
 
@@ -109,22 +117,24 @@ where
 }
 
 /// `CreateApiKeysIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateApiKeysIntent {
     /// One or more keys.
     pub api_keys: Vec<ApiKeyParams>,
     /// Their user.
+    #[schemars(with = "schema::Id")]
     pub user_id: String,
 }
 
 /// `CreateApiKeysIntentV2`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateApiKeysIntentV2 {
     /// One or more keys.
     pub api_keys: Vec<ApiKeyParamsV2>,
     /// Their user.
+    #[schemars(with = "schema::Id")]
     pub user_id: String,
 }
 
@@ -165,12 +175,14 @@ impl TryFrom<CreateApiKeysIntentV2> for CreateApiKeys {
 }
 
 /// `DeleteApiKeysIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteApiKeysIntent {
     /// Their user.
+    #[schemars(with = "schema::Id")]
     pub user_id: String,
     /// One or more key ids.
+    #[schemars(with = "Vec<schema::Id>")]
     pub api_key_ids: Vec<String>,
 }
 

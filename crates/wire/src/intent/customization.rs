@@ -2,56 +2,68 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::schema;
 use crate::text::label;
 use crate::{Contact, Refusal, TemplateId};
 
 /// `EmailCustomizationParams`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EmailCustomizationParams {
     /// Shown in the message and its subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::LabelText>")]
     pub app_name: Option<String>,
     /// PNG over https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::HttpsUrl>")]
     pub logo_url: Option<String>,
     /// URL with `%s` for the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::MagicLink>")]
     pub magic_link_template: Option<String>,
     /// Text of a JSON object of strings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::JsonText>")]
     pub template_variables: Option<String>,
     /// Id of a stored template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub template_id: Option<String>,
 }
 
 /// `EmailCustomizationParamsV2`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EmailCustomizationParamsV2 {
     /// PNG over https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::HttpsUrl>")]
     pub logo_url: Option<String>,
     /// URL with `%s` for the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::MagicLink>")]
     pub magic_link_template: Option<String>,
     /// Text of a JSON object of strings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::JsonText>")]
     pub template_variables: Option<String>,
     /// Id of a stored template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub template_id: Option<String>,
 }
 
 /// `SmsCustomizationParams`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SmsCustomizationParams {
     /// Text with `{{.OtpCode}}` for the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::SmsTemplate>")]
     pub template: Option<String>,
 }
 

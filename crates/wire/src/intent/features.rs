@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
@@ -9,7 +10,7 @@ use crate::Refusal;
 macro_rules! feature_names {
     ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
         /// `FeatureName`
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum FeatureName {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
@@ -55,7 +56,7 @@ impl fmt::Display for FeatureName {
 }
 
 /// `Feature`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Feature {
     /// Which switch.
     pub name: FeatureName,
@@ -65,7 +66,7 @@ pub struct Feature {
 }
 
 /// `SetOrganizationFeatureIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SetOrganizationFeatureIntent {
     /// Which switch.
     pub name: FeatureName,
@@ -95,7 +96,7 @@ impl TryFrom<SetOrganizationFeatureIntent> for SetOrganizationFeature {
 }
 
 /// `RemoveOrganizationFeatureIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveOrganizationFeatureIntent {
     /// Which switch.
     pub name: FeatureName,

@@ -1,5 +1,6 @@
 //! MFA policies of users (protocol 02, sections 2c and 5).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policies::{MAX_EXPRESSION, MAX_NOTES};
@@ -7,7 +8,7 @@ use crate::text::{Label, List, Text};
 use crate::{MethodId, MfaPolicyId, UserId};
 
 /// `AuthenticationType`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum AuthenticationType {
     /// A code by e-mail, shown by an attested stamp.
     #[serde(rename = "AUTHENTICATION_TYPE_EMAIL_OTP")]

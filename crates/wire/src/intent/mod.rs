@@ -10,7 +10,7 @@ macro_rules! wire_struct {
         optional { $($(#[$opt_meta:meta])* $opt_field:ident: $opt_ty:ty,)* }
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $($(#[$meta])* pub $field: $ty,)*
@@ -244,6 +244,16 @@ macro_rules! intents {
                 match self.activity_type {
                     $(ActivityType::$variant => read::<$wire, _>(&self.parameters, |$i| Ok($domain)),)*
                 }
+            }
+        }
+
+        /// The schema of the parameters of a type.
+        pub(crate) fn parameters_schema(
+            activity_type: ActivityType,
+            generator: &mut schemars::SchemaGenerator,
+        ) -> schemars::Schema {
+            match activity_type {
+                $(ActivityType::$variant => generator.subschema_for::<$wire>(),)*
             }
         }
     };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{OauthProviderParams, OauthProviderParamsV2, OidcClaims};
+use crate::schema;
 use crate::text::{Label, List, label};
 use crate::{DecimalText, OauthProviderId, Refusal, UserId};
 
@@ -139,11 +140,13 @@ wire_struct! {
         /// Compact JWT of the provider.
         oidc_token: String,
         /// Key the credential bundle is encrypted to, hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
     } optional {
         /// Label of the new key.
         api_key_name: Label,
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// Removes the user's other keys of that type first.
         invalidate_existing: bool,
@@ -156,13 +159,16 @@ wire_struct! {
         /// Compact JWT of the provider.
         oidc_token: String,
         /// The session key, hex.
+        #[schemars(with = "schema::CompressedKey")]
         public_key: String,
     } optional {
         /// Session lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// Removes the user's other session keys first.
         invalidate_existing: bool,
         /// A session profile.
+        #[schemars(with = "Option<schema::Id>")]
         session_profile_id: String,
     }
 }

@@ -1,15 +1,17 @@
 //! create_sub_organization, V4 to V8 (protocol 02, section 2b).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::credentials::api_keys;
 use super::{ApiKeyParams, ApiKeyParamsV2, ClientSignatureParams, NewApiKey};
+use crate::schema;
 use crate::text::{MAX_LIST, label};
 use crate::{Contact, Refusal};
 
 /// `Attestation`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attestation {
     /// base64url of the raw credential id.
@@ -19,33 +21,37 @@ pub struct Attestation {
     /// base64url CBOR
     pub attestation_object: String,
     /// `AUTHENTICATOR_TRANSPORT_*`
+    #[schemars(with = "Vec<schema::Transport>")]
     pub transports: Vec<String>,
 }
 
 /// `AuthenticatorParamsV2`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthenticatorParamsV2 {
     /// Label.
+    #[schemars(with = "schema::LabelText")]
     pub authenticator_name: String,
     /// base64url of the registration challenge.
+    #[schemars(with = "schema::Challenge")]
     pub challenge: String,
     /// What the authenticator answered.
     pub attestation: Attestation,
 }
 
 /// `OauthProviderParams`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OauthProviderParams {
     /// Label.
+    #[schemars(with = "schema::LabelText")]
     pub provider_name: String,
     /// Compact JWT of the provider.
     pub oidc_token: String,
 }
 
 /// `OidcClaims`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OidcClaims {
     /// Issuer.
     pub iss: String,
@@ -56,10 +62,11 @@ pub struct OidcClaims {
 }
 
 /// `OauthProviderParamsV2`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OauthProviderParamsV2 {
     /// Label.
+    #[schemars(with = "schema::LabelText")]
     pub provider_name: String,
     /// Compact JWT of the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,17 +145,20 @@ pub struct DisabledFeatures {
 macro_rules! root_user_params {
     ($name:ident, keys: $key:ty $(, oauth: $oauth:ty)? $(, phone: $phone:ident)?) => {
         #[doc = concat!("`", stringify!($name), "`")]
-        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             /// Label.
+            #[schemars(with = "schema::LabelText")]
             pub user_name: String,
             /// Address.
             #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<schema::Email>")]
             pub user_email: Option<String>,
             $(
                 /// E.164 number.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "Option<schema::Phone>")]
                 pub $phone: Option<String>,
             )?
             /// API keys.
@@ -210,17 +220,21 @@ root_user_params!(RootUserParamsV5, keys: ApiKeyParamsV2, oauth: OauthProviderPa
 macro_rules! create_sub_organization {
     ($name:ident, $user:ty, strict: $strict:literal $(, with: $($extra:ident: $extra_ty:ty),*)?) => {
         #[doc = concat!("`", stringify!($name), "`")]
-        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             /// Label.
+            #[schemars(with = "schema::LabelText")]
             pub sub_organization_name: String,
             /// One or more.
+            #[schemars(length(min = 1, max = 100))]
             pub root_users: Vec<$user>,
             /// How many of them must approve.
+            #[schemars(with = "schema::Threshold")]
             pub root_quorum_threshold: u32,
             /// Outside this product.
             #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(skip)]
             pub wallet: Option<Value>,
             /// Leaves out FEATURE_NAME_EMAIL_RECOVERY.
             #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EmailCustomizationParams, EmailCustomizationParamsV2, MessageOptions, SmsCustomizationParams};
+use crate::schema;
 use crate::text::{label, seconds};
 use crate::{Contact, ContactError, DecimalText, OtpId, OtpType, Refusal};
 
@@ -16,16 +18,19 @@ pub const TOKEN_LIFETIME: (u32, u32) = (3600, 86_400);
 pub const OTP_LENGTH: u8 = 9;
 
 /// `ClientSignature` (protocol 05, section 10).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientSignatureParams {
     /// The key in the verification token.
+    #[schemars(with = "schema::CompressedKey")]
     pub public_key: String,
     /// `CLIENT_SIGNATURE_SCHEME_API_P256`
+    #[schemars(with = "schema::ClientScheme")]
     pub scheme: String,
     /// The exact text that was signed.
     pub message: String,
     /// r and s, hex.
+    #[schemars(with = "schema::RawSignature")]
     pub signature: String,
 }
 
@@ -62,7 +67,7 @@ pub struct InitOtp {
 macro_rules! init_otp_struct {
     ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             /// `OTP_TYPE_EMAIL` or `OTP_TYPE_SMS`
@@ -75,15 +80,19 @@ macro_rules! init_otp_struct {
             pub sms_customization: Option<SmsCustomizationParams>,
             /// Opaque value that limits apply to.
             #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<schema::UserIdentifier>")]
             pub user_identifier: Option<String>,
             /// From address.
             #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<schema::Email>")]
             pub send_from_email_address: Option<String>,
             /// From display name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<schema::LabelText>")]
             pub send_from_email_sender_name: Option<String>,
             /// Reply-To address.
             #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<schema::Email>")]
             pub reply_to_email_address: Option<String>,
         }
     };
@@ -94,6 +103,7 @@ init_otp_struct! {
     InitOtpIntent {
         /// 6 to 9.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<schema::CodeLength>")]
         otp_length: Option<u32>,
         /// Email customization with `appName`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +113,7 @@ init_otp_struct! {
         alphanumeric: Option<bool>,
         /// Code lifetime.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<schema::CodeSeconds>")]
         expiration_seconds: Option<DecimalText>,
     }
 }
@@ -111,9 +122,11 @@ init_otp_struct! {
     /// `InitOtpIntentV2`, `InitOtpIntentV3` and `InitOtpAuthIntentV3`, which have the same members.
     InitOtpIntentV2 {
         /// Shown in the message and its subject.
+        #[schemars(with = "schema::LabelText")]
         app_name: String,
         /// 6 to 9.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<schema::CodeLength>")]
         otp_length: Option<u32>,
         /// Email customization without `appName`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,6 +136,7 @@ init_otp_struct! {
         alphanumeric: Option<bool>,
         /// Code lifetime.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<schema::CodeSeconds>")]
         expiration_seconds: Option<DecimalText>,
     }
 }
@@ -141,6 +155,7 @@ init_otp_struct! {
     InitOtpAuthIntentV2 {
         /// 6 to 9.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<schema::CodeLength>")]
         otp_length: Option<u32>,
         /// Email customization with `appName`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -293,7 +308,7 @@ impl From<ContactError> for Refusal {
 }
 
 /// `VerifyOtpIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyOtpIntent {
     /// The attempt.
@@ -302,14 +317,16 @@ pub struct VerifyOtpIntent {
     pub otp_code: String,
     /// Token lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TokenSeconds>")]
     pub expiration_seconds: Option<DecimalText>,
     /// Key to bind into the token, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CompressedKey>")]
     pub public_key: Option<String>,
 }
 
 /// `VerifyOtpIntentV2`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyOtpIntentV2 {
     /// The attempt.
@@ -318,6 +335,7 @@ pub struct VerifyOtpIntentV2 {
     pub encrypted_otp_bundle: String,
     /// Token lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TokenSeconds>")]
     pub expiration_seconds: Option<DecimalText>,
 }
 
@@ -382,16 +400,18 @@ impl TryFrom<VerifyOtpIntentV2> for VerifyOtp {
 }
 
 /// `OtpLoginIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OtpLoginIntent {
     /// JWT, protocol 05 section 8.
     pub verification_token: String,
     /// The session key, hex; the token's key when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CompressedKey>")]
     pub public_key: Option<String>,
     /// Session lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Seconds>")]
     pub expiration_seconds: Option<DecimalText>,
     /// Removes the user's other session keys first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -401,27 +421,31 @@ pub struct OtpLoginIntent {
     pub client_signature: Option<ClientSignatureParams>,
     /// A session profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub session_profile_id: Option<String>,
 }
 
 /// `OtpLoginIntentV2`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OtpLoginIntentV2 {
     /// JWT, protocol 05 section 8.
     pub verification_token: String,
     /// The session key, hex.
+    #[schemars(with = "schema::CompressedKey")]
     pub public_key: String,
     /// Proof by the token's key.
     pub client_signature: ClientSignatureParams,
     /// Session lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Seconds>")]
     pub expiration_seconds: Option<DecimalText>,
     /// Removes the user's other session keys first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalidate_existing: Option<bool>,
     /// A session profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub session_profile_id: Option<String>,
 }
 
@@ -491,19 +515,22 @@ impl From<OtpLoginIntentV2> for OtpLogin {
 }
 
 /// `StampLoginIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StampLoginIntent {
     /// The session key, hex.
+    #[schemars(with = "schema::CompressedKey")]
     pub public_key: String,
     /// Session lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Seconds>")]
     pub expiration_seconds: Option<DecimalText>,
     /// Removes the user's other session keys first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalidate_existing: Option<bool>,
     /// A session profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub session_profile_id: Option<String>,
 }
 
@@ -528,7 +555,7 @@ impl From<StampLoginIntent> for StampLogin {
 }
 
 /// `OtpAuthIntent`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OtpAuthIntent {
     /// The attempt.
@@ -537,12 +564,15 @@ pub struct OtpAuthIntent {
     pub otp_code: String,
     /// Key the credential bundle is encrypted to, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TargetKey>")]
     pub target_public_key: Option<String>,
     /// Label of the new key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::LabelText>")]
     pub api_key_name: Option<String>,
     /// Key lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Seconds>")]
     pub expiration_seconds: Option<DecimalText>,
     /// Removes the user's other keys of that type first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

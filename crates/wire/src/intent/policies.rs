@@ -1,5 +1,6 @@
 //! Policies (protocol 02, section 2c). Their expressions are texts here; the engine compiles them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::PolicyId;
@@ -11,7 +12,7 @@ pub const MAX_EXPRESSION: usize = 8192;
 pub const MAX_NOTES: usize = 4096;
 
 /// `Effect`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Effect {
     /// `EFFECT_ALLOW`
     #[serde(rename = "EFFECT_ALLOW")]

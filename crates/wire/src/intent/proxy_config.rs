@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     EmailCustomizationParams, MessageOptions, OTP_LENGTH, OTP_LIFETIME, SmsCustomizationParams,
     TOKEN_LIFETIME,
 };
+use crate::schema;
 use crate::text::label;
 use crate::{Contact, Refusal, TemplateId};
 
 /// `WalletKitSettingsParams`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletKitSettingsParams {
     /// google, apple, facebook, x, discord
@@ -27,7 +29,7 @@ pub struct WalletKitSettingsParams {
 }
 
 /// `UpdateAuthProxyConfigIntent`: absent members stay as they are.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateAuthProxyConfigIntent {
     /// Exact origins, or `*`.
@@ -35,18 +37,23 @@ pub struct UpdateAuthProxyConfigIntent {
     pub allowed_origins: Option<Vec<String>>,
     /// See [`AUTH_METHODS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<schema::AuthMethod>>")]
     pub allowed_auth_methods: Option<Vec<String>>,
     /// From address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Email>")]
     pub send_from_email_address: Option<String>,
     /// Reply-To address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Email>")]
     pub reply_to_email_address: Option<String>,
     /// Template of e-mail authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub email_auth_template_id: Option<String>,
     /// Template of codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Id>")]
     pub otp_template_id: Option<String>,
     /// Email customization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,21 +66,26 @@ pub struct UpdateAuthProxyConfigIntent {
     pub wallet_kit_settings: Option<WalletKitSettingsParams>,
     /// Code lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CodeSecondsNumber>")]
     pub otp_expiration_seconds: Option<u32>,
     /// Token lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TokenSecondsNumber>")]
     pub verification_token_expiration_seconds: Option<u32>,
     /// Session lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::SecondsNumber>")]
     pub session_expiration_seconds: Option<u32>,
     /// Code alphabet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otp_alphanumeric: Option<bool>,
     /// 6 to 9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CodeLength>")]
     pub otp_length: Option<u32>,
     /// From display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::LabelText>")]
     pub send_from_email_sender_name: Option<String>,
     /// Whether account look-ups by contact need a verification token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +109,7 @@ pub struct UpdateAuthProxyConfig {
 }
 
 /// The settings of one auth proxy, complete.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProxySettings {
     /// Exact origins, or `*`.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema;
 use crate::text::{Label, List};
 use crate::{Refusal, UserId};
 
@@ -38,6 +39,7 @@ wire_struct! {
     /// `UpdateRootQuorumIntent`
     UpdateRootQuorumIntent {
         /// 1 to the number of users.
+        #[schemars(with = "schema::Threshold")]
         threshold: u32,
         /// The root users.
         user_ids: List<UserId>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policies::{MAX_EXPRESSION, MAX_NOTES};
 use super::{EmailCustomizationParams, MessageOptions, SmsCustomizationParams};
+use crate::schema;
 use crate::text::{Label, Text};
 use crate::{Contact, DecimalText, Refusal, UserId};
 
@@ -12,15 +13,20 @@ wire_struct! {
     #[derive(PartialEq)]
     EmailAuthCustomizationParams {
         /// Shown in the message and its subject.
+        #[schemars(with = "schema::LabelText")]
         app_name: String,
     } optional {
         /// PNG over https.
+        #[schemars(with = "Option<schema::HttpsUrl>")]
         logo_url: String,
         /// URL with `%s` for the bundle.
+        #[schemars(with = "Option<schema::MagicLink>")]
         magic_link_template: String,
         /// Text of a JSON object of strings.
+        #[schemars(with = "Option<schema::JsonText>")]
         template_variables: String,
         /// Id of a stored template.
+        #[schemars(with = "Option<schema::Id>")]
         template_id: String,
     }
 }
@@ -41,23 +47,29 @@ wire_struct! {
     /// `EmailAuthIntent` and `EmailAuthIntentV2`, which have the same members.
     EmailAuthIntent {
         /// A user's address in the organization.
+        #[schemars(with = "schema::Email")]
         email: String,
         /// Key the bundle is encrypted to, uncompressed P-256 hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
     } optional {
         /// Label of the new key.
         api_key_name: Label,
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// E-mail customization with `appName`.
         email_customization: EmailCustomizationParams,
         /// Removes the user's other keys of that type first.
         invalidate_existing: bool,
         /// From address.
+        #[schemars(with = "Option<schema::Email>")]
         send_from_email_address: String,
         /// From display name.
+        #[schemars(with = "Option<schema::LabelText>")]
         send_from_email_sender_name: String,
         /// Reply-To address.
+        #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
     }
 }
@@ -66,8 +78,10 @@ wire_struct! {
     /// `EmailAuthIntentV3`
     EmailAuthIntentV3 {
         /// A user's address in the organization.
+        #[schemars(with = "schema::Email")]
         email: String,
         /// Key the bundle is encrypted to, uncompressed P-256 hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
         /// E-mail customization; `appName` is required.
         email_customization: EmailAuthCustomizationParams,
@@ -75,14 +89,18 @@ wire_struct! {
         /// Label of the new key.
         api_key_name: Label,
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// Removes the user's other keys of that type first.
         invalidate_existing: bool,
         /// From address.
+        #[schemars(with = "Option<schema::Email>")]
         send_from_email_address: String,
         /// From display name.
+        #[schemars(with = "Option<schema::LabelText>")]
         send_from_email_sender_name: String,
         /// Reply-To address.
+        #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
     }
 }
@@ -91,19 +109,25 @@ wire_struct! {
     /// `InitUserEmailRecoveryIntent`
     InitUserEmailRecoveryIntent {
         /// A user's address in the organization.
+        #[schemars(with = "schema::Email")]
         email: String,
         /// Key the bundle is encrypted to, uncompressed P-256 hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
     } optional {
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// E-mail customization with `appName`.
         email_customization: EmailCustomizationParams,
         /// From address.
+        #[schemars(with = "Option<schema::Email>")]
         send_from_email_address: String,
         /// From display name.
+        #[schemars(with = "Option<schema::LabelText>")]
         send_from_email_sender_name: String,
         /// Reply-To address.
+        #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
     }
 }
@@ -112,19 +136,25 @@ wire_struct! {
     /// `InitUserEmailRecoveryIntentV2`
     InitUserEmailRecoveryIntentV2 {
         /// A user's address in the organization.
+        #[schemars(with = "schema::Email")]
         email: String,
         /// Key the bundle is encrypted to, uncompressed P-256 hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
         /// E-mail customization; `appName` is required.
         email_customization: EmailAuthCustomizationParams,
     } optional {
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// From address.
+        #[schemars(with = "Option<schema::Email>")]
         send_from_email_address: String,
         /// From display name.
+        #[schemars(with = "Option<schema::LabelText>")]
         send_from_email_sender_name: String,
         /// Reply-To address.
+        #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
     }
 }
@@ -192,13 +222,16 @@ wire_struct! {
     /// `CreateReadWriteSessionIntent`
     CreateReadWriteSessionIntent {
         /// Key the bundle is encrypted to, uncompressed P-256 hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
         /// A user's address in the organization.
+        #[schemars(with = "schema::Email")]
         email: String,
     } optional {
         /// Label of the new key.
         api_key_name: Label,
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
     }
 }
@@ -207,6 +240,7 @@ wire_struct! {
     /// `CreateReadWriteSessionIntentV2`
     CreateReadWriteSessionIntentV2 {
         /// Key the bundle is encrypted to, uncompressed P-256 hex.
+        #[schemars(with = "schema::TargetKey")]
         target_public_key: String,
     } optional {
         /// The session's user; absent: the caller.
@@ -214,6 +248,7 @@ wire_struct! {
         /// Label of the new key.
         api_key_name: Label,
         /// Key lifetime.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// Removes the user's other keys of that type first.
         invalidate_existing: bool,
@@ -281,6 +316,7 @@ wire_struct! {
         scope: Text<MAX_EXPRESSION>,
     } optional {
         /// The most that a session with this profile lasts.
+        #[schemars(with = "Option<schema::Seconds>")]
         expiration_seconds: DecimalText,
         /// Free text.
         notes: Text<MAX_NOTES>,

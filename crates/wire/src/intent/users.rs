@@ -1,5 +1,6 @@
 //! Users made, changed and deleted (protocol 02, section 2b).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credentials::api_keys;
@@ -8,11 +9,12 @@ use super::{
     ApiKeyParams, ApiKeyParamsV2, AuthenticatorParams, AuthenticatorParamsV2, NewApiKey, NewOauthProvider,
     OauthProviderParams, OauthProviderParamsV2,
 };
+use crate::schema;
 use crate::text::{Label, List};
 use crate::{Contact, OtpType, Refusal, TagId, UserId};
 
 /// `AccessType`, of the first version of `create_users`; it has no effect here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AccessType {
     /// `ACCESS_TYPE_WEB`
     #[serde(rename = "ACCESS_TYPE_WEB")]
@@ -72,9 +74,11 @@ macro_rules! user_params {
                 user_tags: List<TagId>,
             } optional {
                 /// Address.
+                #[schemars(with = "Option<schema::Email>")]
                 user_email: String,
                 $(
                     /// E.164 number.
+                    #[schemars(with = "Option<schema::Phone>")]
                     $phone: String,
                 )?
             }
@@ -190,10 +194,12 @@ wire_struct! {
         /// Label.
         user_name: Label,
         /// Address; unverified from then on.
+        #[schemars(with = "Option<schema::Email>")]
         user_email: String,
         /// Replaces all tags.
         user_tag_ids: List<TagId>,
         /// E.164 number; unverified from then on.
+        #[schemars(with = "Option<schema::Phone>")]
         user_phone_number: String,
     }
 }
@@ -249,6 +255,7 @@ wire_struct! {
         /// The user.
         user_id: UserId,
         /// New address; an empty text removes it.
+        #[schemars(with = "schema::EmailOrNone")]
         user_email: String,
     } optional {
         /// Proves the new address, which is then verified at once.
@@ -262,6 +269,7 @@ wire_struct! {
         /// The user.
         user_id: UserId,
         /// New E.164 number; an empty text removes it.
+        #[schemars(with = "schema::PhoneOrNone")]
         user_phone_number: String,
     } optional {
         /// Proves the new number, which is then verified at once.

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
+use crate::schema;
 
 wire_struct! {
     /// `ApproveActivityIntent` and `RejectActivityIntent`
     VoteIntent {
         /// `sha256:` and 64 hex digits: the fingerprint of the activity voted on.
+        #[schemars(with = "schema::Fingerprint")]
         fingerprint: String,
     } optional {}
 }

@@ -1,8 +1,10 @@
 //! Webhook endpoints (protocol 02, section 2c).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::is_loopback_http;
+use crate::schema;
 use crate::text::{Label, List, Text};
 use crate::{Refusal, WebhookEndpointId};
 
@@ -10,7 +12,7 @@ use crate::{Refusal, WebhookEndpointId};
 const MAX_URL: usize = 2048;
 
 /// What an endpoint can be told of; the published API's other events concern chains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum WebhookEventType {
     /// `ACTIVITY_UPDATES`: each change of an activity's status.
     #[serde(rename = "ACTIVITY_UPDATES")]
@@ -25,6 +27,7 @@ wire_struct! {
         event_type: WebhookEventType,
     } optional {
         /// Text of a JSON object; kept, without effect.
+        #[schemars(with = "Option<schema::JsonText>")]
         filters_json: Text<4096>,
         /// Default true.
         is_active: bool,
@@ -35,6 +38,7 @@ wire_struct! {
     /// `CreateWebhookEndpointIntent`
     CreateWebhookEndpointIntent {
         /// https URL.
+        #[schemars(with = "schema::HttpsUrl")]
         url: Text<MAX_URL>,
         /// Label.
         name: Label,
@@ -84,6 +88,7 @@ wire_struct! {
         endpoint_id: WebhookEndpointId,
     } optional {
         /// https URL.
+        #[schemars(with = "Option<schema::HttpsUrl>")]
         url: Text<MAX_URL>,
         /// Label.
         name: Label,
