@@ -40,22 +40,34 @@ function inside(root, schema) {
   return el("ul", { class: "members" }, ...entries.map(([name, inner]) => member(root, name, inner, required.has(name))));
 }
 
-function body(root, operation) {
-  const sent = operation.requestBody?.content["application/json"].schema;
-  const answered = operation.responses["200"].content["application/json"].schema;
+/** Of an activity the parameters of each version: the members around them are the same everywhere. */
+function request(root, sent) {
   const parts = [];
-  if (sent) {
-    parts.push(el("h3", {}, "Request"));
-    for (const version of sent.oneOf ?? [sent]) {
-      if (version.title) parts.push(el("h4", {}, version.title));
-      parts.push(inside(root, version));
-    }
+  for (const version of sent.oneOf ?? [sent]) {
+    if (version.title) parts.push(el("h4", {}, version.title));
+    parts.push(inside(root, version.properties?.parameters ?? version));
   }
+  return parts;
+}
+
+/** Of an activity what stands in its result; all of it opens on demand. */
+function answer(root, answered) {
+  const results = answered.properties?.activity?.allOf?.[1].properties.result.properties ?? {};
+  const parts = Object.entries(results).flatMap(([key, result]) => [
+    el("h4", {}, `activity.result.${key}`),
+    inside(root, result),
+  ]);
+  return parts.length ? [...parts, el("h4", {}, "The whole answer"), inside(root, answered)] : [inside(root, answered)];
+}
+
+function body(root, operation) {
+  const sent = operation.requestBody.content["application/json"].schema;
+  const answered = operation.responses["200"].content["application/json"].schema;
   return el(
     "div",
     { class: "body" },
-    el("section", {}, ...parts),
-    el("section", {}, el("h3", {}, "Answer"), inside(root, answered)),
+    el("section", {}, el("h3", {}, "Request"), ...request(root, sent)),
+    el("section", {}, el("h3", {}, "Answer"), ...answer(root, answered)),
   );
 }
 

@@ -20,6 +20,7 @@ export function kindOf(root, schema) {
   if (said.type === "array") return `list of ${kindOf(root, said.items ?? {})}`;
   if (said.oneOf?.every((choice) => choice.const !== undefined) || said.enum) return "one of";
   if (said.additionalProperties?.type) return `object of ${said.additionalProperties.type}`;
+  if (said.allOf) return "object";
   const kind = Array.isArray(said.type) ? said.type.filter((type) => type !== "null").join(" or ") : said.type;
   return said.format === "uuid" || said.format === "email" ? said.format : (kind ?? "any");
 }

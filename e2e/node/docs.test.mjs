@@ -84,12 +84,12 @@ test("the page on compatibility lists every activity type with its path, and no 
 test("the page on compatibility lists every query and every endpoint of the auth proxy", async () => {
   const page = await text("docs/compatibility.md");
   const section = (heading) => page.split(`\n## ${heading}\n`)[1].split("\n## ")[0];
-  for (const [heading, file, entry] of [
-    ["Queries", "crates/wire/src/query.rs", /^ {4}"(\w+)": \w+ =>/gm],
-    ["Auth proxy", "crates/wire/src/proxy.rs", /^ {4}"(\w+)",$/gm],
+  for (const [heading, file] of [
+    ["Queries", "crates/wire/src/query.rs"],
+    ["Auth proxy", "crates/wire/src/proxy.rs"],
   ]) {
     const pending = await pendingIn(file);
-    const names = [...(await text(file)).matchAll(entry)].map(([, name]) => name);
+    const names = [...(await text(file)).matchAll(/^ {4}"(\w+)": \w+ =>/gm)].map(([, name]) => name);
     assert.ok(names.length >= 11, `${names.length} in ${file}`);
     for (const name of names) {
       assert.equal(section(heading).includes(`\`${name}\``), !pending.includes(name), `${heading}: ${name}`);

@@ -8,7 +8,7 @@ use vestibule_crypto::client_signature::ClientSignature;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::stamp::AttestedStamp;
 use vestibule_crypto::token;
-use vestibule_wire::{ActivityType, OrganizationId, UserId};
+use vestibule_wire::{ActivityType, OrganizationId, UserId, results};
 
 use crate::TestServer;
 
@@ -29,13 +29,15 @@ impl Reply {
     /// The result's one member.
     ///
     /// # Panics
-    /// When the answer is not a completed activity.
+    /// When the answer is not a completed activity, or its result is not what the API's description says.
     pub fn result(&self) -> &Value {
         assert_eq!(self.status, 200, "{}", self.body);
         assert_eq!(self.body["activity"]["status"], "ACTIVITY_STATUS_COMPLETED", "{}", self.body);
         let members = self.body["activity"]["result"].as_object().expect("a result object");
         assert_eq!(members.len(), 1, "{}", self.body);
-        members.values().next().expect("one member")
+        let (key, result) = members.iter().next().expect("one member");
+        assert_eq!(results::mismatch(key, result), None, "{result}");
+        result
     }
 
     /// A text member of the result.

@@ -1,16 +1,18 @@
 //! Query bodies and answers (protocol 03).
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+mod answers;
+mod requests;
+
+pub use answers::*;
+pub use requests::*;
+
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use crate::intent::wire_struct;
-use crate::schema;
-use crate::view::{self, ActivityStatus, EmailEventType};
+use crate::view::{ActivityStatus, EmailEventType};
 use crate::{
-    ActivityId, ApiKeyId, AuthenticatorId, Contact, DecimalText, MfaPolicyId, OrganizationId, OtpType,
-    PolicyId, Refusal, SessionProfileId, UserId, decode, json,
+    ActivityId, ApiKeyId, AuthenticatorId, Contact, MfaPolicyId, OrganizationId, OtpType, PolicyId, Refusal,
+    SessionProfileId, UserId, decode, json,
 };
 
 /// One query, read.
@@ -167,21 +169,6 @@ pub enum Cursor {
     Before(uuid::Uuid),
 }
 
-wire_struct! {
-    /// `Pagination`
-    Pagination {} optional {
-        /// 1 to 100; default 10.
-        #[schemars(with = "Option<schema::PageSize>")]
-        limit: DecimalText,
-        /// Only what comes before this id in list order.
-        #[schemars(with = "Option<schema::Id>")]
-        before: String,
-        /// Only what comes behind this id in list order; not together with `before`.
-        #[schemars(with = "Option<schema::Id>")]
-        after: String,
-    }
-}
-
 impl Page {
     fn of(options: Option<Pagination>) -> Result<Self, Refusal> {
         let Some(options) = options else { return Ok(Self::default()) };
@@ -201,148 +188,6 @@ impl Page {
         };
         Ok(Self { limit, cursor })
     }
-}
-
-macro_rules! requests {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$meta:meta])* $field:ident: $ty:ty,)* }
-        optional { $($(#[$opt_meta:meta])* $opt_field:ident: $opt_ty:ty,)* })*) => {
-        $(
-            wire_struct! {
-                $(#[$doc])*
-                $name {
-                    /// The organization asked about.
-                    organization_id: OrganizationId,
-                    $($(#[$meta])* $field: $ty,)*
-                } optional {
-                    $($(#[$opt_meta])* $opt_field: $opt_ty,)*
-                }
-            }
-        )*
-    };
-}
-
-requests! {
-    /// A query about the organization as a whole.
-    OrganizationRequest {} optional {}
-
-    /// A query about one activity.
-    ActivityRequest {
-        /// The activity.
-        activity_id: ActivityId,
-    } optional {}
-
-    /// A query about one user.
-    UserRequest {
-        /// The user.
-        user_id: UserId,
-    } optional {}
-
-    /// A query about one user, or about all.
-    UsersRequest {} optional {
-        /// The user; absent: all of the organization.
-        user_id: UserId,
-    }
-
-    /// `GetActivitiesRequest`
-    ListActivitiesRequest {} optional {
-        /// Keeps these; absent or empty: all.
-        filter_by_status: Vec<ActivityStatus>,
-        /// Keeps these types, by their full names; absent or empty: all.
-        #[schemars(with = "Option<Vec<schema::ActivityTypeName>>")]
-        filter_by_type: Vec<String>,
-        /// Which page.
-        pagination_options: Pagination,
-    }
-
-    /// `GetSubOrgIdsRequest` and `GetVerifiedSubOrgIdsRequest`
-    ListSuborgsRequest {} optional {
-        /// What they are looked up by; not without `filterValue`.
-        #[schemars(with = "Option<schema::FilterType>")]
-        filter_type: String,
-        /// What to look for, exactly.
-        filter_value: String,
-        /// Which page.
-        pagination_options: Pagination,
-    }
-
-    /// `GetApiKeyRequest`
-    GetApiKeyRequest {
-        /// The key.
-        api_key_id: ApiKeyId,
-    } optional {}
-
-    /// `GetAuthenticatorRequest`
-    GetAuthenticatorRequest {
-        /// The passkey: its id, or a list of that one id, which older clients send.
-        #[serde(deserialize_with = "one")]
-        authenticator_id: AuthenticatorId,
-    } optional {}
-
-    /// `GetPolicyRequest`
-    GetPolicyRequest {
-        /// The policy.
-        policy_id: PolicyId,
-    } optional {}
-
-    /// `ListEmailEventsRequest`
-    ListEmailEventsRequest {
-        /// The recipient.
-        #[schemars(with = "schema::Email")]
-        email: String,
-    } optional {
-        /// Keeps these; absent: all.
-        event_type: EmailEventType,
-        /// Which page.
-        pagination_options: Pagination,
-    }
-
-    /// `GetSessionProfileRequest`
-    GetSessionProfileRequest {
-        /// A profile of the organization or its parent.
-        session_profile_id: SessionProfileId,
-    } optional {}
-
-    /// `GetMfaPolicyRequest`
-    GetMfaPolicyRequest {
-        /// The user it is for.
-        user_id: UserId,
-        /// The policy.
-        mfa_policy_id: MfaPolicyId,
-    } optional {}
-
-    /// `GetMfaStatusRequest`
-    GetMfaStatusRequest {
-        /// The activity that waits.
-        activity_id: ActivityId,
-    } optional {
-        /// The user; absent: everybody who approved it.
-        user_id: UserId,
-    }
-}
-
-/// Reads an id, or a list of one id.
-fn one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    struct One<T>(std::marker::PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for One<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an id or a list of one id")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            T::deserialize(serde::de::value::StrDeserializer::new(text))
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
-            let only = items.next_element()?.ok_or_else(|| serde::de::Error::invalid_length(0, &self))?;
-            match items.next_element::<serde::de::IgnoredAny>()? {
-                None => Ok(only),
-                Some(_) => Err(serde::de::Error::invalid_length(2, &self)),
-            }
-        }
-    }
-    deserializer.deserialize_any(One(std::marker::PhantomData))
 }
 
 /// A query body whose outer form is sound; its members are read once the caller is known.
@@ -465,138 +310,6 @@ const PENDING: &[&str] = &["list_email_events", "list_webhook_endpoints"];
 /// Names of the queries that are answered, for routing.
 pub fn served() -> impl Iterator<Item = &'static str> {
     QUERIES.iter().copied().filter(|name| !PENDING.contains(name))
-}
-
-/// `GetWhoamiResponse`
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Whoami {
-    /// The caller's organization, or the target's when the caller lives in its parent.
-    pub organization_id: OrganizationId,
-    /// Its name.
-    pub organization_name: String,
-    /// The caller.
-    pub user_id: UserId,
-    /// The caller's name.
-    pub username: String,
-}
-
-/// How answers are written: the value itself, or as the one member of an object.
-macro_rules! answers {
-    ($($(#[$doc:meta])* $variant:ident($ty:ty) = $member:literal;)*) => {
-        /// Any answer, ready to be written.
-        #[derive(Debug, Clone)]
-        pub enum QueryAnswer {
-            $($(#[$doc])* $variant($ty),)*
-            /// `{"appProofs": []}`: there are none (G-PROOF-1).
-            AppProofs,
-        }
-
-        impl Serialize for QueryAnswer {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $(Self::$variant(value) => write_member(serializer, $member, value),)*
-                    Self::AppProofs => write_member(serializer, "appProofs", &[(); 0]),
-                }
-            }
-        }
-
-        impl QueryAnswer {
-            fn schema(variant: &str, generator: &mut SchemaGenerator) -> Schema {
-                match variant {
-                    $(stringify!($variant) => member_schema::<$ty>($member, generator),)*
-                    _ => member_schema::<[(); 0]>("appProofs", generator),
-                }
-            }
-        }
-    };
-}
-
-/// The value itself where `member` is empty.
-fn write_member<S: Serializer, T: Serialize>(
-    serializer: S,
-    member: &str,
-    value: &T,
-) -> Result<S::Ok, S::Error> {
-    if member.is_empty() {
-        return value.serialize(serializer);
-    }
-    let mut map = serializer.serialize_map(Some(1))?;
-    map.serialize_entry(member, value)?;
-    map.end()
-}
-
-fn member_schema<T: JsonSchema>(member: &str, generator: &mut SchemaGenerator) -> Schema {
-    let value = generator.subschema_for::<T>();
-    if member.is_empty() {
-        return value;
-    }
-    json_schema!({ "type": "object", "properties": { member: value }, "required": [member] })
-}
-
-answers! {
-    /// `whoami`
-    Whoami(Whoami) = "";
-    /// `{"activity": …}`
-    Activity(Box<view::Activity>) = "activity";
-    /// `{"activities": […]}`
-    Activities(Vec<view::Activity>) = "activities";
-    /// `{"user": …}`
-    User(Box<view::User>) = "user";
-    /// `{"users": […]}`
-    Users(Vec<view::User>) = "users";
-    /// `{"organizationIds": […]}`
-    OrganizationIds(Vec<OrganizationId>) = "organizationIds";
-    /// `{"apiKey": …}`
-    ApiKey(Box<view::ApiKey>) = "apiKey";
-    /// `{"apiKeys": […]}`
-    ApiKeys(Vec<view::ApiKey>) = "apiKeys";
-    /// `{"configs": …}`
-    Configs(view::Config) = "configs";
-    /// The settings of the auth proxy, with its id.
-    AuthProxyConfig(Box<ProxyConfigAnswer>) = "";
-    /// `{"authenticator": …}`
-    Authenticator(Box<view::Authenticator>) = "authenticator";
-    /// `{"authenticators": […]}`
-    Authenticators(Vec<view::Authenticator>) = "authenticators";
-    /// `{"oauthProviders": […]}`
-    OauthProviders(Vec<view::OauthProvider>) = "oauthProviders";
-    /// `{"policy": …}`
-    Policy(Box<view::Policy>) = "policy";
-    /// `{"policies": […]}`
-    Policies(Vec<view::Policy>) = "policies";
-    /// `{"policyEvaluations": […]}`
-    PolicyEvaluations(Vec<view::PolicyEvaluation>) = "policyEvaluations";
-    /// `{"userTags": […]}`
-    UserTags(Vec<view::Tag>) = "userTags";
-    /// `{"emailEvents": […]}`
-    EmailEvents(Vec<view::EmailEvent>) = "emailEvents";
-    /// `{"sessionProfile": …}`
-    SessionProfile(Box<view::SessionProfile>) = "sessionProfile";
-    /// `{"sessionProfiles": […]}`
-    SessionProfiles(Vec<view::SessionProfile>) = "sessionProfiles";
-    /// `{"mfaPolicies": […]}`
-    MfaPolicies(Vec<view::MfaPolicy>) = "mfaPolicies";
-    /// `{"mfaPolicy": …}`
-    MfaPolicy(Box<view::MfaPolicy>) = "mfaPolicy";
-    /// `{"mfaStatuses": […]}`
-    MfaStatuses(Vec<view::MfaStatus>) = "mfaStatuses";
-    /// `{"webhookEndpoints": […]}`
-    WebhookEndpoints(Vec<view::WebhookEndpointData>) = "webhookEndpoints";
-}
-
-/// Answer of `get_auth_proxy_config`, which the published API does not describe: the settings under the names of
-/// `update_auth_proxy_config`, and `configId`.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProxyConfigAnswer {
-    /// What clients send as `X-Auth-Proxy-Config-Id`.
-    pub config_id: crate::ProxyConfigId,
-    /// The proxy's service user.
-    pub user_id: UserId,
-    /// All settings.
-    #[serde(flatten)]
-    pub settings: crate::ProxySettings,
 }
 
 /// An empty object, the answer of activities without a result.

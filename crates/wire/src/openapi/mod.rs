@@ -43,7 +43,8 @@ pub fn public(extent: Extent) -> Value {
         }
     }
     let secured = ["X-Stamp", "X-Stamp-Webauthn", "X-Stamp-Attested", "X-Session"];
-    let about = "Requests are signed: the stamp is over the bytes of the body. An optional member that is null or an \
+    let about = "The body of an activity names its version in type and has that version's members in parameters. \
+                 Requests are signed: the stamp is over the bytes of the body. An optional member that is null or an \
                  empty text counts as absent, and members that are not described are passed over.";
     document("Vestibule: public API", about, paths, &secured, generator)
 }
@@ -164,7 +165,7 @@ fn activity(path: &str, generator: &mut SchemaGenerator) -> Schema {
     // A vote is answered with the activity voted on, which may be any.
     if versions(path).all(|t| !t.result_key().is_empty()) {
         let mut members = |key: fn(ActivityType) -> &'static str, of: SchemaOf, least: u32| {
-            let found = versions(path).filter_map(|t| Some((key(t).to_owned(), of(t, generator).into())));
+            let found = versions(path).map(|t| (key(t).to_owned(), of(t, generator).into()));
             let properties: Map<String, Value> = found.collect();
             json!({
                 "type": "object", "properties": properties, "additionalProperties": false,

@@ -107,7 +107,7 @@ fn told(of: &str, text: &str) -> Option<String> {
         while let Some(start) = rest.find(mark) {
             let end = match mark.as_bytes()[0] {
                 b'(' => rest[start..].find(')').map(|end| start + end + 1),
-                _ => rest[start..].find(|c| c == ';' || c == '.').map(|end| start + end),
+                _ => rest[start..].find([';', '.']).map(|end| start + end),
             };
             rest.replace_range(start..end.unwrap_or(rest.len()), "");
         }
