@@ -277,7 +277,8 @@ impl Call<'_> {
                 if !b.authenticators.is_empty() {
                     self.method("passkey")?;
                 }
-                if !b.api_keys.is_empty() {
+                // Beside its passkey a browser registers a key for the minute in which it logs in.
+                if b.authenticators.is_empty() || b.api_keys.iter().any(|key| is_lasting(key)) {
                     self.method("wallet")?;
                 }
             }
@@ -401,6 +402,11 @@ impl Call<'_> {
 
 fn answer<T: serde::Serialize>(value: &T) -> Result<Value, Refusal> {
     serde_json::to_value(value).map_err(|_| Refusal::Unavailable)
+}
+
+/// Whether an API key, as a sign-up names it, is one without an end.
+fn is_lasting(api_key: &Value) -> bool {
+    api_key.get("expirationSeconds").and_then(Value::as_str).unwrap_or_default().is_empty()
 }
 
 /// The one member of `activity.result`.

@@ -6,7 +6,7 @@ use serde_json::json;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::token::SessionJwt;
 use vestibule_engine::Settings;
-use vestibule_testkit::{TestServer, Verified, client_key};
+use vestibule_testkit::{Passkey, TestServer, Verified, client_key};
 use vestibule_wire::{ActivityType, OrganizationId};
 
 /// Proves an address through the proxy.
@@ -396,4 +396,33 @@ async fn a_wallet_signs_up_with_its_key_where_wallets_are_allowed() {
     assert_eq!(server.query(&key, "whoami", organization, json!({})).await.status, 200);
     let empty = json!({ "userName": "nobody", "apiKeys": [], "authenticators": [], "oauthProviders": [] });
     assert_eq!(server.proxy("signup_v2", empty).await.refusal().2, "user missing valid credential: nobody");
+}
+
+#[tokio::test]
+async fn a_passkey_signs_up_with_a_key_for_its_first_login_where_passkeys_are_allowed() {
+    let server = TestServer::start().await;
+    let (passkey, key) = (Passkey::new(client_key(&server)), client_key(&server));
+    let body = |expiration: serde_json::Value| {
+        json!({
+            "apiKeys": [{
+                "apiKeyName": "first login", "publicKey": key.public_key().to_hex(),
+                "curveType": "API_KEY_CURVE_P256", "expirationSeconds": expiration,
+            }],
+            "authenticators": [passkey.registration("laptop")], "oauthProviders": [],
+        })
+    };
+    assert_eq!(server.proxy("signup_v2", body(json!("60"))).await.status, 403);
+    let change = json!({ "allowedAuthMethods": ["email", "passkey"] });
+    server.backend(ActivityType::UpdateAuthProxyConfig, change).await.result();
+    for lasting in [json!(null), json!("")] {
+        assert_eq!(
+            server.proxy("signup_v2", body(lasting)).await.status,
+            403,
+            "a key that stays is a wallet's"
+        );
+    }
+    let done = server.proxy("signup_v2", body(json!("60"))).await;
+    let organization = done.body["organizationId"].as_str().and_then(|t| t.parse().ok()).expect("an id");
+    assert_eq!(server.query(&key, "whoami", organization, json!({})).await.status, 200);
+    assert_eq!(server.query(&passkey, "whoami", organization, json!({})).await.status, 200);
 }
