@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use turnkey_api_key_stamper::Stamp;
 use turnkey_client::{TurnkeyClient, TurnkeyP256ApiKey};
 
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -100,7 +101,7 @@ impl Server {
     }
 
     /// The published client with any key.
-    pub fn client(&self, key: TurnkeyP256ApiKey) -> Result<TurnkeyClient<TurnkeyP256ApiKey>> {
+    pub fn client<S: Stamp>(&self, key: S) -> Result<TurnkeyClient<S>> {
         Ok(TurnkeyClient::builder().api_key(key).base_url(&self.url).build()?)
     }
 
