@@ -1,13 +1,17 @@
-//! The load generator: how fast a server is on this machine, beside what the machine's cryptography allows.
+//! The load generator: how fast a server is on this machine, beside what the machine's cryptography allows; and how fast
+//! it answers queries over very many sub-organizations, beside few.
 
+mod client;
 mod login;
 mod machine;
+mod place;
+mod queries;
 mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
@@ -21,6 +25,8 @@ struct Cli {
 enum Command {
     /// Complete logins (init, verify, login; stamped, durable, mail delivered) beside the crypto-only limit.
     Login(LoginArgs),
+    /// Queries over very many sub-organizations beside few, on the embedded store. Fails where one does not keep to the floor.
+    Queries(QueriesArgs),
 }
 
 #[derive(Args)]
@@ -70,9 +76,38 @@ struct LoginArgs {
     pause: u64,
 }
 
+#[derive(Args)]
+struct QueriesArgs {
+    /// Sub-organizations at the full number. A million take about 4 GB of disk.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = at_least_a_thousand)]
+    organizations: usize,
+
+    /// Requests per query, number and round.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    requests: usize,
+
+    /// How often everything is measured; the report gives medians.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+
+    /// Few sub-organizations and requests: shows that everything works, measures nothing of worth and judges nothing.
+    #[arg(long, conflicts_with_all = ["organizations", "requests", "rounds", "write"])]
+    quick: bool,
+
+    /// Put the report between the markers in this file, such as docs/performance.md.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+fn at_least_a_thousand(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number >= 1000 { Ok(number) } else { Err("at least 1000, the number it is compared with".to_owned()) }
+}
+
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Login(args) => run_login(args),
+        Command::Queries(args) => run_queries(&args),
     }
 }
 
@@ -104,4 +139,23 @@ fn run_login(args: LoginArgs) -> Result<()> {
         Some(path) => report::replace(&path, &plan.command(), &report),
         None => Ok(()),
     }
+}
+
+fn run_queries(args: &QueriesArgs) -> Result<()> {
+    let plan = match args.quick {
+        true => queries::Plan { few: 100, many: 1000, requests: 10, rounds: 1 },
+        false => queries::Plan {
+            few: 1000,
+            many: args.organizations,
+            requests: args.requests.max(1),
+            rounds: args.rounds.max(1),
+        },
+    };
+    let queries::Report { text, slow } = queries::run(&plan)?;
+    println!("\n{text}");
+    if let Some(path) = &args.write {
+        report::replace(path, "cargo xtask bench queries", &text)?;
+    }
+    ensure!(args.quick || slow.is_empty(), "slower than the floor: {}", slow.join("; "));
+    Ok(())
 }

@@ -2,22 +2,18 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpStream;
 use vestibule_crypto::client_signature::ClientSignature;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::stamp::ApiStamp;
 use vestibule_crypto::token;
 use vestibule_wire::ActivityType;
+
+use crate::client;
 
 /// A request ready to be sent.
 pub struct Stamped {
@@ -91,13 +87,6 @@ impl Backend {
     }
 }
 
-/// The time of this machine, epoch milliseconds.
-#[expect(clippy::disallowed_methods, reason = "the server judges requests by the time they name")]
-pub fn now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// A completed activity: its result's members, and how long the answer took.
 pub struct Answer {
     /// From the first byte sent to the last byte read.
@@ -124,42 +113,18 @@ struct Activity {
 }
 
 /// One connection, one request at a time.
-pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-}
+pub struct Connection(client::Connection);
 
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.context("cannot connect to the server")?;
-        stream.set_nodelay(true).context("cannot set up a connection")?;
-        let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.context("cannot set up a connection")?;
-        tokio::task::spawn_local(async move {
-            // Whoever waits for an answer is told as well.
-            let _ = connection.await;
-        });
-        Ok(Self { sender, host: address.to_string() })
+        client::Connection::open(address).await.map(Self)
     }
 
     /// Sends an activity, which must complete.
     pub async fn submit(&mut self, request: Stamped) -> Result<Answer> {
         let Stamped { path, stamp, body } = request;
-        let request = Request::post(&path)
-            .header("host", &self.host)
-            .header("content-type", "application/json")
-            .header("x-stamp", stamp)
-            .body(Full::new(Bytes::from(body)))
-            .context("a request cannot be made")?;
-        let start = Instant::now();
-        let response = self.sender.send_request(request).await.context("the server hung up")?;
-        let status = response.status();
-        let body = response.into_body().collect().await.context("the server hung up")?.to_bytes();
-        let took = start.elapsed();
-        if status != StatusCode::OK {
-            bail!("{path} answered {status}: {}", String::from_utf8_lossy(&body));
-        }
+        let (took, body) = self.0.post(&path, &[("x-stamp", &stamp)], body).await?;
         let Body { activity } = serde_json::from_slice(&body).context("an answer is no activity")?;
         if activity.status != "ACTIVITY_STATUS_COMPLETED" {
             bail!("{path} ended as {}", activity.status);

@@ -22,7 +22,8 @@ use vestibule_crypto::stamp::{ApiStamp, StampKey};
 use vestibule_crypto::token::{self, SessionJwt, VerificationToken};
 use vestibule_wire::OtpType;
 
-use super::client::{Backend, Stamped, now_ms};
+use super::client::{Backend, Stamped};
+use crate::client::now_ms;
 
 /// Instants the tokens expire; no operation looks at the time.
 const EXPIRES_AT_MS: i64 = 1_800_000_000_000;

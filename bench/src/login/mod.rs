@@ -24,9 +24,10 @@ use self::comparison::Comparison;
 use self::delay::Shim;
 use self::limit::{Cost, Limit};
 pub use self::subject::Store;
-use self::subject::{Kind, Measured, Place, Subject};
+use self::subject::{Kind, Measured, Subject};
 use self::table::Results;
 use crate::machine::{self, Cores};
+use crate::place::Place;
 
 /// What to measure.
 #[derive(Debug, Clone)]

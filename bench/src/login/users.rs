@@ -10,9 +10,10 @@ use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::SigningKey;
 
-use super::client::{Backend, Connection, now_ms};
+use super::client::{Backend, Connection};
 use super::mail::MailServer;
 use super::server::Server;
+use crate::client::now_ms;
 
 /// Connections on which users are made.
 const MAKERS: usize = 32;

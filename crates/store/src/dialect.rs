@@ -68,41 +68,50 @@ pub(crate) const HOLD_CLAIMS: Pair = held!(
 pub(crate) const HOLD_CLAIM: Pair =
     held!("SELECT claimed_at FROM contact_claims WHERE tenant_id = $1 AND contact_key = $2");
 
-/// A page of activities: `$1` organization, `$2` cursor, `$3` JSON array of status codes or null, `$4` JSON array of
-/// types or null, `$5` limit.
-macro_rules! activities {
+/// A page of the activities of some types in some states: `$1` organization, `$2` JSON array of types, `$3` JSON array of
+/// status codes, `$4` cursor, `$5` limit. Each pair of type and status has its own stretch of the index, of which as many
+/// as a page holds are looked at, however many others there are.
+macro_rules! chosen_activities {
     (sqlite $sign:literal $order:literal) => {
-        concat!(
-            "SELECT ",
-            activity!(""),
-            " FROM activities WHERE organization_id = $1 AND id ",
-            $sign,
-            " $2",
-            " AND ($3 IS NULL OR status IN (SELECT value FROM json_each($3)))",
-            " AND ($4 IS NULL OR activity_type IN (SELECT value FROM json_each($4))) ORDER BY id",
-            $order,
-            " LIMIT $5"
+        chosen_activities!(
+            "json_each($2) AS t CROSS JOIN json_each($3) AS s CROSS JOIN activities AS n \
+             WHERE n.organization_id = $1 AND n.id IN (",
+            "s.value", $sign, $order, ")"
         )
     };
     (postgres $sign:literal $order:literal) => {
+        chosen_activities!(
+            "json_array_elements_text($2::text::json) AS t(value) CROSS JOIN json_array_elements_text($3::text::json) AS s(value) \
+             CROSS JOIN LATERAL (",
+            "s.value::bigint", $sign, $order, ") AS n"
+        )
+    };
+    ($each:literal, $status:literal, $sign:literal, $order:literal, $end:literal) => {
         concat!(
             "SELECT ",
             activity!(""),
-            " FROM activities WHERE organization_id = $1 AND id ",
+            " FROM activities WHERE organization_id = $1 AND id IN (SELECT n.id FROM ",
+            $each,
+            "SELECT a.id FROM activities AS a WHERE a.organization_id = $1 AND a.activity_type = t.value AND a.status = ",
+            $status,
+            " AND a.id ",
             $sign,
-            " $2",
-            " AND ($3::text IS NULL OR status IN",
-            " (SELECT value::bigint FROM json_array_elements_text($3::json) AS value))",
-            " AND ($4::text IS NULL OR activity_type IN",
-            " (SELECT value FROM json_array_elements_text($4::json) AS value)) ORDER BY id",
+            " $4 ORDER BY a.id",
             $order,
-            " LIMIT $5"
+            " LIMIT $5",
+            $end,
+            " ORDER BY n.id",
+            $order,
+            " LIMIT $5) ORDER BY id",
+            $order
         )
     };
 }
 
-pub(crate) const ACTIVITIES_AFTER: Pair =
-    Pair { sqlite: activities!(sqlite "<" " DESC"), postgres: activities!(postgres "<" " DESC") };
+pub(crate) const CHOSEN_ACTIVITIES_AFTER: Pair = Pair {
+    sqlite: chosen_activities!(sqlite "<" " DESC"),
+    postgres: chosen_activities!(postgres "<" " DESC"),
+};
 
-pub(crate) const ACTIVITIES_BEFORE: Pair =
-    Pair { sqlite: activities!(sqlite ">" ""), postgres: activities!(postgres ">" "") };
+pub(crate) const CHOSEN_ACTIVITIES_BEFORE: Pair =
+    Pair { sqlite: chosen_activities!(sqlite ">" ""), postgres: chosen_activities!(postgres ">" "") };

@@ -1,8 +1,9 @@
 //! Queries that give lists, and their pages. The same for both stores.
 
 use vestibule_engine::store::{ActivityFilter, SubOrganizationFilter};
-use vestibule_wire::OrganizationId;
 use vestibule_wire::query::{Cursor, Page};
+use vestibule_wire::view::ActivityStatus;
+use vestibule_wire::{ActivityType, OrganizationId};
 
 use crate::plan::params;
 use crate::rows;
@@ -37,13 +38,21 @@ fn window(page: Page) -> ([u8; 16], bool, u32) {
     }
 }
 
-/// JSON array of what a filter lists; null where it lists nothing.
 fn json_list<T: serde::Serialize>(items: &[T]) -> Value<'static> {
-    if items.is_empty() {
-        return Value::Null;
-    }
     // Numbers and texts.
     Value::from(serde_json::to_string(items).expect("a list of numbers or texts is representable in JSON"))
+}
+
+/// The codes that a filter keeps, each once.
+fn status_codes(kept: &[ActivityStatus]) -> Vec<i64> {
+    let all = rows::STATUSES.iter().filter(|(status, _)| kept.is_empty() || kept.contains(status));
+    all.map(|(_, code)| *code).collect()
+}
+
+/// The types that a filter keeps, each once, without names that no activity has.
+fn type_names(kept: &[String]) -> Vec<&'static str> {
+    let all = ActivityType::ALL.iter().map(|known| known.name());
+    all.filter(|name| kept.is_empty() || kept.iter().any(|kept| kept == name)).collect()
 }
 
 /// Activities of an organization; [`rows::activity`] reads them.
@@ -54,15 +63,23 @@ pub(crate) fn activities<'a>(
 ) -> Listing<'a> {
     let ActivityFilter { statuses, types } = filter;
     let (cursor, newer, limit) = window(page);
-    let codes: Vec<i64> = statuses.iter().map(|status| rows::status_code(*status)).collect();
+    if statuses.is_empty() && types.is_empty() {
+        let params = Vec::from(params![organization.as_bytes(), Value::Id(cursor), limit]);
+        return Listing {
+            statement: if newer { S::ActivitiesBefore } else { S::ActivitiesAfter },
+            params,
+            newer,
+        };
+    }
     let params = Vec::from(params![
         organization.as_bytes(),
+        json_list(&type_names(types)),
+        json_list(&status_codes(statuses)),
         Value::Id(cursor),
-        json_list(&codes),
-        json_list(types),
         limit
     ]);
-    Listing { statement: if newer { S::ActivitiesBefore } else { S::ActivitiesAfter }, params, newer }
+    let statement = if newer { S::ChosenActivitiesBefore } else { S::ChosenActivitiesAfter };
+    Listing { statement, params, newer }
 }
 
 /// Ids of sub-organizations.

@@ -21,6 +21,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, text: include_str!("migrations/0001_init.sql") },
     Migration { version: 2, text: include_str!("migrations/0002_server_keys.sql") },
     Migration { version: 3, text: include_str!("migrations/0003_definitions.sql") },
+    Migration { version: 4, text: include_str!("migrations/0004_lists.sql") },
 ];
 
 impl Migration {

@@ -146,7 +146,8 @@ impl<'r> Columns<'r> {
     }
 }
 
-const STATUSES: [(ActivityStatus, i64); 7] = [
+/// Every status with its code.
+pub(crate) const STATUSES: [(ActivityStatus, i64); 7] = [
     (ActivityStatus::Completed, 1),
     (ActivityStatus::Failed, 2),
     (ActivityStatus::ConsensusNeeded, 3),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use contract::fixtures::{ManualClock, Subject};
 use vestibule_engine::model::Organization;
+use vestibule_store::dialect::Dialect;
+use vestibule_store::statements::Statement;
 use vestibule_store::{PostgresOptions, PostgresStore};
 
 async fn fresh() -> Subject {
@@ -284,4 +286,58 @@ async fn a_full_pool_and_an_unreachable_database_are_told_apart_and_pass() {
     store.ready().await.unwrap();
     drop(input);
     assert!(holder.wait().unwrap().success());
+}
+
+/// How PostgreSQL would run every statement, whatever the values: plans of a script that prepares and explains them.
+fn generic_plans(database: &vestibule_cluster::Database) -> Vec<(Statement, Vec<String>)> {
+    // A plan that still walks a table or sorts has no other way.
+    let mut script = String::from(
+        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+         SET enable_sort = off; SET enable_incremental_sort = off; SET enable_hashagg = off; SET enable_hashjoin = off; \
+         SET enable_mergejoin = off; SET enable_material = off;\n",
+    );
+    for (number, statement) in Statement::ALL.iter().enumerate() {
+        let nulls = vec!["NULL"; statement.parameters()].join(", ");
+        let arguments = if nulls.is_empty() { String::new() } else { format!("({nulls})") };
+        script.push_str(&format!(
+            "PREPARE s{number} AS {};\nSELECT 'statement {number}';\nEXPLAIN (COSTS off) EXECUTE s{number}{arguments};\n",
+            statement.text(Dialect::Postgres)
+        ));
+    }
+    let mut plans: Vec<(Statement, Vec<String>)> = Vec::new();
+    for line in database.sql(&script).unwrap().lines() {
+        match line.strip_prefix("statement ") {
+            Some(number) => plans.push((Statement::ALL[number.parse::<usize>().unwrap()], Vec::new())),
+            None => plans.last_mut().unwrap().1.push(line.to_owned()),
+        }
+    }
+    plans
+}
+
+#[tokio::test]
+async fn every_statement_finds_its_rows_by_an_index() {
+    use Statement as S;
+    let database = vestibule_cluster::fresh_database();
+    let options = PostgresOptions::from_url(&database.url()).unwrap();
+    PostgresStore::migrate(&options, &*ManualClock::new()).await.unwrap();
+    let plans = generic_plans(&database);
+    assert_eq!(plans.len(), S::ALL.len());
+    // The keys of the server are a few rows.
+    let walks = [S::ServerKeys];
+    // Few rows are put in order: the users of an organization, the keys of a user, the callers that one key names, one page for
+    // each type and status.
+    let sorts =
+        [S::ContactInTarget, S::TrimExpiringKeys, S::ChosenActivitiesAfter, S::ChosenActivitiesBefore];
+    for (statement, plan) in plans {
+        let nodes: Vec<&str> = plan.iter().map(|line| line.trim_start_matches([' ', '-', '>'])).collect();
+        let walked = nodes.iter().enumerate().any(|(at, node)| {
+            let by_index = node.starts_with("Index Scan ") || node.starts_with("Index Only Scan ");
+            // The whole index is as long as the table.
+            let bound = nodes.get(at + 1).is_some_and(|next| next.starts_with("Index Cond: "));
+            node.starts_with("Seq Scan ") || (by_index && !bound)
+        });
+        assert_eq!(walked, walks.contains(&statement), "{statement:?}: {plan:#?}");
+        let sorted = nodes.iter().any(|node| node.starts_with("Sort"));
+        assert_eq!(sorted, sorts.contains(&statement), "{statement:?}: {plan:#?}");
+    }
 }

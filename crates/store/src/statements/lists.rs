@@ -106,10 +106,23 @@ pages!(
 pages!(
     SUBS_ANY_VERIFIED_AFTER,
     SUBS_ANY_VERIFIED_BEFORE,
-    "id",
-    "organizations WHERE parent_id = $1",
-    " AND EXISTS (SELECT 1 FROM contacts WHERE contacts.organization_id = organizations.id AND verified_at IS NOT NULL)",
+    "organization_id",
+    "contacts WHERE tenant_id = $1",
+    " AND organization_id <> $1 AND verified_at IS NOT NULL",
     "$3"
+);
+
+/// A page of all activities: `$1` organization, `$2` cursor, `$3` limit.
+pub(super) const ACTIVITIES_AFTER: &str = concat!(
+    "SELECT ",
+    activity!(""),
+    " FROM activities WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+);
+
+pub(super) const ACTIVITIES_BEFORE: &str = concat!(
+    "SELECT ",
+    activity!(""),
+    " FROM activities WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 );
 
 pub(super) const PROXY_CONFIG: &str =

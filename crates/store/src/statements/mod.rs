@@ -198,6 +198,8 @@ statements! {
     ResealMessage "reseal_message" => same(keys::RESEAL_MESSAGE);
     ResealProxyKey "reseal_proxy_key" => same(keys::RESEAL_PROXY_KEY);
     ClaimMessages "claim_messages" => dialect::CLAIM_MESSAGES;
-    ActivitiesAfter "activities_after" => dialect::ACTIVITIES_AFTER;
-    ActivitiesBefore "activities_before" => dialect::ACTIVITIES_BEFORE;
+    ActivitiesAfter "activities_after" => same(lists::ACTIVITIES_AFTER);
+    ActivitiesBefore "activities_before" => same(lists::ACTIVITIES_BEFORE);
+    ChosenActivitiesAfter "chosen_activities_after" => dialect::CHOSEN_ACTIVITIES_AFTER;
+    ChosenActivitiesBefore "chosen_activities_before" => dialect::CHOSEN_ACTIVITIES_BEFORE;
 }

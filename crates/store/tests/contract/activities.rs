@@ -147,6 +147,14 @@ pub async fn lists_follow_filters_and_pages(s: Subject) {
     assert_eq!(list(vec![], &[], 2, Cursor::Before(stored[5].id.0)).await, stored[3..5]);
     let failed = list(vec![ActivityStatus::Failed], &[], 10, Cursor::Start).await;
     assert_eq!(failed, [stored[0].clone(), stored[2].clone(), stored[4].clone()]);
+    let logins = || stored[3..].to_vec();
+    assert_eq!(list(vec![], &["ACTIVITY_TYPE_OTP_LOGIN"], 10, Cursor::Start).await, logins());
+    let twice = ["ACTIVITY_TYPE_OTP_LOGIN", "ACTIVITY_TYPE_OTP_LOGIN"];
+    assert_eq!(list(vec![], &twice, 2, Cursor::Start).await, logins()[..2], "each once");
+    let several = ["ACTIVITY_TYPE_INIT_OTP_V3", "ACTIVITY_TYPE_OTP_LOGIN"];
+    assert_eq!(list(vec![], &several, 4, Cursor::After(stored[0].id.0)).await, stored[1..5]);
+    assert_eq!(list(vec![], &several, 4, Cursor::Before(stored[5].id.0)).await, stored[1..5]);
+    assert_eq!(list(vec![], &["X"], 10, Cursor::Start).await, [], "a name that no activity has");
     let both = list(vec![ActivityStatus::Failed], &["ACTIVITY_TYPE_OTP_LOGIN", "X"], 10, Cursor::Start).await;
     assert_eq!(both, [stored[4].clone()]);
     let before =
