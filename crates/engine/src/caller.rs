@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use vestibule_crypto::keyset::KeySet;
 use vestibule_crypto::p256::KeyCache;
 use vestibule_crypto::stamp::{ApiStamp, AttestedScheme, AttestedStamp, StampError, StampKey, StampScheme};
 use vestibule_crypto::token::{self, PeekedToken};
@@ -15,6 +16,7 @@ use vestibule_wire::{Contact, OrganizationId, OtpType, Refusal, TokenId};
 
 use crate::model::{ContactKey, Credential, Millis, Organization, UserRecord, made_at};
 use crate::passkeys::{self, Welcome};
+use crate::read_only::ReadOnlySession;
 use crate::settings::Settings;
 use crate::store::{CallerKey, CallerMatch, Facts, IntentKeys, Write};
 
@@ -42,6 +44,7 @@ pub(crate) enum Surface {
 pub(crate) enum Stamp {
     Api { stamp: ApiStamp, key: Option<StampKey>, lookup: Vec<u8> },
     Passkey(Assertion),
+    Session(ReadOnlySession),
     Attested { stamp: AttestedStamp, token: PeekedToken, contact: ContactKey },
 }
 
@@ -51,6 +54,7 @@ impl Stamp {
         headers: &StampHeaders<'_>,
         surface: Surface,
         cache: &KeyCache,
+        keys: &KeySet,
     ) -> Result<Self, Refusal> {
         let given = [headers.stamp, headers.webauthn, headers.attested, headers.session];
         if given.iter().flatten().count() > 1 {
@@ -62,8 +66,12 @@ impl Stamp {
         if let Some(header) = headers.webauthn {
             return Self::passkey(header, surface);
         }
-        if headers.session.is_some() {
-            return Err(Refusal::InvalidSession);
+        if let Some(text) = headers.session {
+            return match surface {
+                Surface::Query => ReadOnlySession::open(text, keys).map(Self::Session),
+                Surface::Activity => None,
+            }
+            .ok_or(Refusal::InvalidSession);
         }
         match (headers.attested, surface) {
             (Some(_), Surface::Query) => Err(Refusal::NotAuthorized),
@@ -106,6 +114,7 @@ impl Stamp {
         match self {
             Self::Api { lookup, .. } => CallerKey::Credential(lookup.clone()),
             Self::Passkey(assertion) => CallerKey::Credential(assertion.credential_id.clone()),
+            Self::Session(session) => CallerKey::User(session.user),
             Self::Attested { contact, .. } => CallerKey::Contact(*contact),
         }
     }
@@ -137,6 +146,10 @@ impl Stamp {
                     _ => Err(Refusal::BadApiKeySignature),
                 }
             }
+            Self::Session(session) => match session.expires_at > facts.now {
+                true => Ok(()),
+                false => Err(Refusal::InvalidSession),
+            },
             Self::Attested { stamp, token, .. } => {
                 let row = facts.token.as_ref();
                 let known = row.is_some_and(|row| {
@@ -165,6 +178,10 @@ impl Stamp {
                 signature: hex::encode(&stamp.signature),
                 scheme: stamp.scheme.as_str().into(),
             },
+            // Sessions submit nothing, so there is no vote to keep.
+            Self::Session(_) => {
+                StampRecord { public_key: String::new(), signature: String::new(), scheme: "".into() }
+            }
             Self::Attested { stamp, .. } => StampRecord {
                 public_key: stamp.public_key.to_ascii_lowercase(),
                 signature: hex::encode(&stamp.signature),
@@ -309,7 +326,7 @@ pub(crate) fn authenticate(
     // A key of the same name that took the place of the one that was verified has proved nothing.
     let same = |v: &Credential, c: &Credential| v.id == c.id && v.public_key == c.public_key;
     let known = verified.zip(found.credential.as_ref()).is_some_and(|(v, c)| same(v, c));
-    if !known && matches!(stamp, Stamp::Api { .. } | Stamp::Passkey(_)) {
+    if !known && !matches!(stamp, Stamp::Attested { .. }) {
         stamp.verify(body, facts, settings, found.credential.as_ref())?;
     }
     if let (Stamp::Attested { .. }, Some(token)) = (stamp, &facts.token)
@@ -328,6 +345,7 @@ pub(crate) fn authenticate(
         via: match stamp {
             Stamp::Api { .. } => Via::ApiKey,
             Stamp::Passkey(_) => Via::Passkey,
+            Stamp::Session(_) => Via::Session,
             Stamp::Attested { token, .. } => {
                 Via::Attested { channel: token.verification_type, at: made_at(token.id) }
             }
@@ -352,6 +370,12 @@ fn find<'a>(
     target: &Organization,
     resolves: bool,
 ) -> Result<&'a CallerMatch, Refusal> {
+    if let Stamp::Session(session) = stamp {
+        let mut users = facts.callers.iter();
+        let own =
+            |c: &&CallerMatch| c.organization.id == session.organization && c.record.user.id == session.user;
+        return users.find(own).ok_or(Refusal::InvalidSession);
+    }
     // A credential id is what its client says it is, even another's public key: the two are never taken for each other.
     let passkey = matches!(stamp, Stamp::Passkey(_));
     let named = |c: &&CallerMatch| c.credential.as_ref().is_none_or(|c| c.passkey.is_some() == passkey);
@@ -366,7 +390,7 @@ fn find<'a>(
     match (stamp, target.parent_id) {
         // A contact of the parent's own users proves nothing in a sub-organization.
         (Stamp::Attested { .. }, Some(_)) => Err(Refusal::AttestedIdentityNotFound(target.id)),
-        (Stamp::Api { .. } | Stamp::Passkey(_), Some(parent)) => {
+        (Stamp::Api { .. } | Stamp::Passkey(_) | Stamp::Session(_), Some(parent)) => {
             living_in(parent).next().ok_or_else(|| unknown(stamp, target))
         }
         (_, None) if resolves => {
@@ -385,6 +409,7 @@ fn find<'a>(
 fn unknown(stamp: &Stamp, target: &Organization) -> Refusal {
     match stamp {
         Stamp::Attested { .. } => Refusal::AttestedIdentityNotFound(target.id),
+        Stamp::Session(_) => Refusal::InvalidSession,
         Stamp::Passkey(assertion) => Refusal::CredentialNotFound {
             organization: target.id,
             credential_id: URL_SAFE_NO_PAD.encode(&assertion.credential_id),

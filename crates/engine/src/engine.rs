@@ -118,7 +118,7 @@ impl Engine {
         if !ActivityType::ALL.iter().any(|t| t.path() == path && t.is_served()) {
             return Err(Refusal::UnknownPath);
         }
-        let stamp = Stamp::parse(headers, Surface::Activity, &self.cache)?;
+        let stamp = Stamp::parse(headers, Surface::Activity, &self.cache, &self.services.keys.current())?;
         let envelope = Envelope::parse(path, body)?;
         let organization = envelope.organization_id;
         let parsed = envelope.intent();

@@ -16,6 +16,7 @@ pub mod outbox;
 mod passkeys;
 mod proxy;
 mod queries;
+mod read_only;
 mod records;
 mod settings;
 pub mod store;

@@ -23,16 +23,29 @@ impl Engine {
         if !vestibule_wire::query::served().any(|served| served == name) {
             return Err(Refusal::UnknownPath);
         }
-        let stamp = Stamp::parse(headers, Surface::Query, &self.cache)?;
+        let stamp = Stamp::parse(headers, Surface::Query, &self.cache, &self.services.keys.current())?;
         let query_body = QueryBody::parse(body)?;
-        let keys = ReadKeys {
+        let mut keys = ReadKeys {
             organization: query_body.organization_id,
             caller: stamp.caller_key(),
             fingerprint: None,
             intent: IntentKeys::default(),
         };
-        let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
-        let caller = authenticate(&facts, &stamp, body, &self.settings, name == "whoami", None)?;
+        let resolves = name == "whoami";
+        let read =
+            async |keys: &ReadKeys| self.services.store.read(keys).await.map_err(|error| unavailable(&error));
+        let mut facts = read(&keys).await?;
+        if let (Stamp::Session(session), true, true) = (&stamp, resolves, facts.callers.is_empty())
+            && facts.organization.is_some()
+        {
+            // The parent's id, for the one sub-organization that the session is of (G-STAMP-4).
+            keys.organization = session.organization;
+            facts = read(&keys).await?;
+            if facts.parent.as_ref().map(|parent| parent.id) != Some(query_body.organization_id) {
+                return Err(Refusal::InvalidSession);
+            }
+        }
+        let caller = authenticate(&facts, &stamp, body, &self.settings, resolves, None)?;
         let query = query_body.query(name).ok_or(Refusal::UnknownPath)??;
         self.answer(query, &caller, facts.now).await
     }

@@ -15,6 +15,7 @@ mod organization;
 mod otp_auth;
 mod otp_login;
 mod policies;
+mod read_only_session;
 mod session;
 mod session_profiles;
 mod stamp_login;
@@ -141,7 +142,6 @@ pub(crate) fn keys(intent: &Intent, organization: OrganizationId) -> IntentKeys 
         }
         Intent::EmailAuth(_)
         | Intent::CreateReadWriteSession(_)
-        | Intent::CreateReadOnlySession
         | Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
         | Intent::DeleteWebhookEndpoint(_) => IntentKeys::default(),
@@ -264,6 +264,7 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         Intent::OtpAuth(i) => otp_auth::decide(cx, i),
         Intent::OtpLogin(i) => otp_login::decide(cx, i).into(),
         Intent::StampLogin(i) => stamp_login::decide(cx, i).into(),
+        Intent::CreateReadOnlySession => read_only_session::decide(cx).into(),
         Intent::CreateSubOrganization(i) => create_sub_organization::decide(cx, i).into(),
         Intent::CreateApiKeys(i) => api_keys::create(cx, i).into(),
         Intent::DeleteApiKeys(i) => api_keys::delete(cx, i).into(),

@@ -16,6 +16,7 @@ mod limits;
 mod messages;
 mod passkeys;
 mod policies;
+mod read_only_sessions;
 #[path = "../../../wire/tests/reference/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod reference;
