@@ -38,7 +38,7 @@ fn the_fingerprint_changes_with_every_key_and_with_nothing_else() {
     let original = document(1);
     let fingerprint = fingerprint_of(&original);
     assert_eq!(fingerprint.len(), 64);
-    for index in 0..5 {
+    for index in 0..6 {
         let mut replaced = original.clone();
         replaced["keys"][index]["secret"] = document(2)["keys"][index]["secret"].clone();
         assert_ne!(fingerprint_of(&replaced), fingerprint, "secret {index}");
@@ -99,7 +99,7 @@ fn a_second_active_key_verifies_and_a_retired_one_is_only_published() {
     let keys = changed["keys"].as_array_mut().expect("keys");
     keys.push(second.clone());
     keys.push(third.clone());
-    keys[6]["state"] = "retired".into();
+    keys[7]["state"] = "retired".into();
     let set = parse(&changed).expect("valid");
 
     let signers: Vec<&PublicKey> = set.public_keys(KeyRole::BundleSigner).collect();
@@ -116,6 +116,7 @@ fn a_second_active_key_verifies_and_a_retired_one_is_only_published() {
         json("bundle-signer", "active"),
         json("session-signer", "active"),
         json("legacy-token-signer", "active"),
+        json("token-signer", "active"),
         json("bundle-signer", "active"),
         json("bundle-signer", "retired"),
     ];
@@ -211,7 +212,7 @@ fn a_key_signs_from_its_time_on_and_verifies_before() {
     assert_ne!(set.session_signer(1000).public_key(), &old);
     assert!(set.is_in_charge(next.id(), 1000) && !set.is_in_charge(next.id(), 999));
     assert_eq!(set.public_keys(KeyRole::SessionSigner).count(), 2);
-    assert_eq!(set.public_document()["keys"].as_array().map(Vec::len), Some(4));
+    assert_eq!(set.public_document()["keys"].as_array().map(Vec::len), Some(5));
     assert_eq!(with(KeyState::Retired, 1000).session_signer(2000).public_key(), &old);
     assert_ne!(set, with(KeyState::Active, 1001));
 

@@ -33,11 +33,13 @@ pub struct StampHeaders<'a> {
     pub session: Option<&'a str>,
 }
 
-/// Whether the request is an activity or a query; they are refused in different words.
+/// What the request is; not all stamps may authenticate it, and refusals differ in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surface {
     Activity,
     Query,
+    /// An ordinary token is asked for.
+    Token,
 }
 
 /// A stamp that could be read; nothing of it is proved yet.
@@ -69,12 +71,12 @@ impl Stamp {
         if let Some(text) = headers.session {
             return match surface {
                 Surface::Query => ReadOnlySession::open(text, keys).map(Self::Session),
-                Surface::Activity => None,
+                Surface::Activity | Surface::Token => None,
             }
             .ok_or(Refusal::InvalidSession);
         }
         match (headers.attested, surface) {
-            (Some(_), Surface::Query) => Err(Refusal::NotAuthorized),
+            (Some(_), Surface::Query | Surface::Token) => Err(Refusal::NotAuthorized),
             (Some(header), Surface::Activity) => Self::attested(header, surface),
             (None, surface) => Err(unstamped(surface)),
         }
@@ -194,7 +196,7 @@ impl Stamp {
 fn unstamped(surface: Surface) -> Refusal {
     match surface {
         Surface::Activity => Refusal::ActivityUnstamped,
-        Surface::Query => Refusal::QueryUnstamped,
+        Surface::Query | Surface::Token => Refusal::QueryUnstamped,
     }
 }
 

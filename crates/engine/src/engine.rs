@@ -353,7 +353,7 @@ impl Engine {
         }
     }
 
-    fn check_liveness(&self, timestamp_ms: i64, now: i64) -> Result<(), Refusal> {
+    pub(crate) fn check_liveness(&self, timestamp_ms: i64, now: i64) -> Result<(), Refusal> {
         let window = |now: i64| {
             (now - self.settings.liveness_past_ms..=now + self.settings.liveness_future_ms)
                 .contains(&timestamp_ms)

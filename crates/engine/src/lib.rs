@@ -20,6 +20,7 @@ mod read_only;
 mod records;
 mod settings;
 pub mod store;
+mod tokens;
 mod views;
 mod votes;
 
@@ -27,5 +28,5 @@ pub use admin::{CreatedOrganization, NewTemplate};
 pub use caller::StampHeaders;
 pub use clock::Clock;
 pub use engine::{Engine, Services};
-pub use settings::Settings;
+pub use settings::{Settings, TOKEN_ISSUER};
 pub use vestibule_crypto::entropy::Entropy;

@@ -1,5 +1,8 @@
 //! What the operator decides.
 
+/// The issuer of ordinary tokens where the operator named none: a URL, as many libraries expect, that nobody can own.
+pub const TOKEN_ISSUER: &str = "https://vestibule.invalid";
+
 /// Settings of the engine; the defaults are those of production.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -24,6 +27,10 @@ pub struct Settings {
     pub sms_enabled: bool,
     /// Whether account look-ups by contact through the proxy need a verification token.
     pub account_requires_token: bool,
+    /// `iss` of ordinary tokens: this installation as its backends know it.
+    pub token_issuer: String,
+    /// The longest lifetime of an ordinary token, seconds.
+    pub max_token_s: u32,
     /// Whether passkeys must verify their user, not merely meet somebody (G-WA-1).
     pub passkeys_verify_users: bool,
     /// The relying parties whose passkeys are taken, by id; empty for all (G-WA-2).
@@ -45,6 +52,8 @@ impl Default for Settings {
             email_enabled: true,
             sms_enabled: true,
             account_requires_token: true,
+            token_issuer: TOKEN_ISSUER.to_owned(),
+            max_token_s: 3600,
             passkeys_verify_users: false,
             passkey_rp_ids: Vec::new(),
             key_activation_ms: 60_000,

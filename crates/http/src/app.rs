@@ -153,7 +153,9 @@ impl Inner {
             return Err(Refusal::MethodNotAllowed);
         }
         match route.surface {
-            Surface::Submit | Surface::Query => self.public(peer, route, &head.headers, body).await,
+            Surface::Submit | Surface::Query | Surface::Token => {
+                self.public(peer, route, &head.headers, body).await
+            }
             Surface::Proxy => {
                 if let Some((book, client)) = self.counted(peer, &head.headers) {
                     book.take(client, Instant::now())?;
@@ -163,6 +165,7 @@ impl Inner {
             }
             Surface::Keys => well_known::keys(&self.keys.current()),
             Surface::Docs => docs::answer(route.name, &head.headers),
+            Surface::Jwks => well_known::jwks(&self.keys.current()),
             Surface::Health => well_known::health(),
             Surface::Ready => well_known::ready(&*self.store).await,
         }
@@ -187,7 +190,13 @@ impl Inner {
         let answered = match route.surface {
             Surface::Submit => public_api::submit(&self.engine, route.name, headers, &body).await,
             Surface::Query => public_api::query(&self.engine, route.name, headers, &body).await,
-            Surface::Proxy | Surface::Keys | Surface::Docs | Surface::Health | Surface::Ready => {
+            Surface::Token => public_api::token(&self.engine, headers, &body).await,
+            Surface::Proxy
+            | Surface::Keys
+            | Surface::Jwks
+            | Surface::Docs
+            | Surface::Health
+            | Surface::Ready => {
                 Err(Refusal::UnknownPath)
             }
         };

@@ -32,7 +32,7 @@ pub enum Cors {
 impl Cors {
     /// The treatment of a path.
     pub fn of(path: &str) -> Self {
-        if ["/public/", "/.well-known/", "/openapi/"].iter().any(|start| path.starts_with(start)) {
+        if ["/public/", "/vestibule/", "/.well-known/", "/openapi/"].iter().any(|own| path.starts_with(own)) {
             Self::Public
         } else if path.starts_with("/v1/") {
             Self::Proxy

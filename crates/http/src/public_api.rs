@@ -34,6 +34,11 @@ pub async fn query(
     answer::json(&engine.query(name, body, &stamp_headers(headers)?).await?)
 }
 
+/// `POST /vestibule/v1/token`
+pub async fn token(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+    answer::json(&engine.token(body, &stamp_headers(headers)?).await?)
+}
+
 /// The headers that authenticate a request, as text. Which of them counts, and that there is one, the engine judges.
 fn stamp_headers(headers: &HeaderMap) -> Result<StampHeaders<'_>, Refusal> {
     let text = |name| single(headers, name).map_err(|_| Refusal::MalformedStamp);

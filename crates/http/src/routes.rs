@@ -17,10 +17,14 @@ pub enum Surface {
     Query,
     /// `POST /v1/<name>`, the auth proxy.
     Proxy,
+    /// `POST /vestibule/v1/token`
+    Token,
     /// `GET /.well-known/vestibule/keys`
     Keys,
     /// `GET /openapi/<name>`, `GET /docs` and `GET /docs/<name>`
     Docs,
+    /// `GET /.well-known/jwks.json`
+    Jwks,
     /// `GET /healthz`
     Health,
     /// `GET /readyz`
@@ -31,8 +35,8 @@ impl Surface {
     /// Whether the path takes this method, `OPTIONS` aside.
     pub fn takes(self, method: &Method) -> bool {
         match self {
-            Self::Submit | Self::Query | Self::Proxy => method == Method::POST,
-            Self::Keys | Self::Docs | Self::Health | Self::Ready => {
+            Self::Submit | Self::Query | Self::Proxy | Self::Token => method == Method::POST,
+            Self::Keys | Self::Jwks | Self::Docs | Self::Health | Self::Ready => {
                 method == Method::GET || method == Method::HEAD
             }
         }
@@ -41,8 +45,8 @@ impl Surface {
     /// The `Allow` header of a refused method.
     pub fn allow(self) -> &'static str {
         match self {
-            Self::Submit | Self::Query | Self::Proxy => "POST, OPTIONS",
-            Self::Keys => "GET, HEAD, OPTIONS",
+            Self::Submit | Self::Query | Self::Proxy | Self::Token => "POST, OPTIONS",
+            Self::Keys | Self::Jwks => "GET, HEAD, OPTIONS",
             Self::Docs | Self::Health | Self::Ready => "GET, HEAD",
         }
     }
@@ -66,6 +70,8 @@ static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
         |surface, prefix: &'static str, name| Route { path: format!("{prefix}{name}"), surface, name };
     let mut routes: Vec<Route> = vec![
         named(Surface::Keys, "/.well-known/vestibule/", "keys"),
+        named(Surface::Jwks, "/.well-known/", "jwks.json"),
+        named(Surface::Token, "/vestibule/v1/", "token"),
         named(Surface::Health, "/", "healthz"),
         named(Surface::Ready, "/", "readyz"),
         named(Surface::Docs, "/", "docs"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::json;
 use vestibule_crypto::keyset::KeySet;
@@ -16,6 +17,16 @@ const READY_WITHIN: Duration = Duration::from_secs(2);
 /// `GET /.well-known/vestibule/keys`: the signers' public keys (protocol 05, section 13).
 pub fn keys(keys: &KeySet) -> Result<Response, Refusal> {
     answer::json(&keys.public_document())
+}
+
+/// A key is published well before it signs (`keys.activation_seconds`); a cache must be younger than that.
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=15");
+
+/// `GET /.well-known/jwks.json`: the keys that ordinary tokens are signed with (RFC 7517, section 5).
+pub fn jwks(keys: &KeySet) -> Result<Response, Refusal> {
+    let mut response = answer::json(&keys.jwks())?;
+    response.headers_mut().insert(header::CACHE_CONTROL, CACHED);
+    Ok(response)
 }
 
 /// `GET /healthz`: the process answers.

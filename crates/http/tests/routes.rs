@@ -43,8 +43,8 @@ fn malformed_bodies() -> Vec<(&'static str, Vec<u8>)> {
 
 fn api_routes() -> impl Iterator<Item = &'static Route> {
     routes::all().filter(|route| match route.surface {
-        Surface::Submit | Surface::Query | Surface::Proxy => true,
-        Surface::Keys | Surface::Docs | Surface::Health | Surface::Ready => false,
+        Surface::Submit | Surface::Query | Surface::Proxy | Surface::Token => true,
+        Surface::Keys | Surface::Jwks | Surface::Docs | Surface::Health | Surface::Ready => false,
     })
 }
 
@@ -56,8 +56,12 @@ fn sound_body(server: &TestServer, route: &Route, organization: OrganizationId) 
             server.activity(*activity, organization, &json!({}))
         }
         Surface::Query => json!({ "organizationId": organization }).to_string(),
+        Surface::Token => {
+            let now = server.clock.now().to_string();
+            json!({ "organizationId": organization, "audience": "api", "timestampMs": now }).to_string()
+        }
         Surface::Proxy => "{}".to_owned(),
-        Surface::Keys | Surface::Docs | Surface::Health | Surface::Ready => String::new(),
+        Surface::Keys | Surface::Jwks | Surface::Docs | Surface::Health | Surface::Ready => String::new(),
     }
 }
 
@@ -101,7 +105,7 @@ async fn no_route_answers_an_unauthenticated_request() {
         let body = sound_body(&server, route, server.tenant.organization_id);
         let answer = send(&app, Method::POST, &route.path, &[], body.clone()).await;
         match route.surface {
-            Surface::Submit | Surface::Query => {
+            Surface::Submit | Surface::Query | Surface::Token => {
                 answer.is_error(401, 16);
                 assert_eq!(answer.json()["turnkeyErrorCode"], "SIGNATURE_MISSING", "{}", route.path);
             }
@@ -116,7 +120,7 @@ async fn no_route_answers_an_unauthenticated_request() {
             let answer = send(&app, Method::POST, &route.path, &[(header, value)], body.clone()).await;
             match (route.surface, header) {
                 (Surface::Proxy, _) => answer.is_error(400, 3),
-                (Surface::Query, "x-stamp-attested") => answer.is_error(403, 7),
+                (Surface::Query | Surface::Token, "x-stamp-attested") => answer.is_error(403, 7),
                 _ => answer.is_error(401, 16),
             }
         }
@@ -232,8 +236,10 @@ async fn every_route_refuses_other_methods_in_json() {
     let app = app(&server, uncounted(), None);
     for route in routes::all() {
         let (right, allow) = match route.surface {
-            Surface::Submit | Surface::Query | Surface::Proxy => (vec![Method::POST], "POST, OPTIONS"),
-            Surface::Keys => (vec![Method::GET, Method::HEAD], "GET, HEAD, OPTIONS"),
+            Surface::Submit | Surface::Query | Surface::Proxy | Surface::Token => {
+                (vec![Method::POST], "POST, OPTIONS")
+            }
+            Surface::Keys | Surface::Jwks => (vec![Method::GET, Method::HEAD], "GET, HEAD, OPTIONS"),
             Surface::Docs | Surface::Health | Surface::Ready => {
                 (vec![Method::GET, Method::HEAD], "GET, HEAD")
             }

@@ -188,6 +188,8 @@ pub enum RotatedRole {
     LegacyTokenSigner,
     /// Hashes codes.
     CodeHmac,
+    /// Signs ordinary tokens for backends.
+    TokenSigner,
 }
 
 impl From<RotatedRole> for KeyRole {
@@ -197,6 +199,7 @@ impl From<RotatedRole> for KeyRole {
             RotatedRole::SessionSigner => Self::SessionSigner,
             RotatedRole::LegacyTokenSigner => Self::LegacyTokenSigner,
             RotatedRole::CodeHmac => Self::CodeHmac,
+            RotatedRole::TokenSigner => Self::TokenSigner,
         }
     }
 }

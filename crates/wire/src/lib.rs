@@ -15,6 +15,7 @@ mod refusal;
 pub mod results;
 pub(crate) mod schema;
 mod text;
+pub mod token;
 pub mod view;
 
 pub use activity_type::{Action, ActivityType, Resource};

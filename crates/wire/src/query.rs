@@ -199,6 +199,11 @@ pub struct QueryBody {
 }
 
 impl QueryBody {
+    /// All members, null and empty ones left out.
+    pub(crate) fn members(&self) -> &Value {
+        &self.members
+    }
+
     /// Reads the outer form.
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let Ok(members @ Value::Object(_)) = json::parse(body) else { return Err(Refusal::BadRequestBody) };

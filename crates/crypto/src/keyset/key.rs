@@ -69,7 +69,10 @@ impl Key {
             return Err(KeySetError::Id(id));
         }
         let material = match role {
-            KeyRole::BundleSigner | KeyRole::SessionSigner | KeyRole::LegacyTokenSigner => Material::Signer(
+            KeyRole::BundleSigner
+            | KeyRole::SessionSigner
+            | KeyRole::LegacyTokenSigner
+            | KeyRole::TokenSigner => Material::Signer(
                 SigningKey::from_bytes(&secret).map_err(|_| KeySetError::Secret(id.clone()))?,
             ),
             KeyRole::CodeHmac => Material::Code(Box::new(CodeKey::new(&id, &secret))),
@@ -80,13 +83,26 @@ impl Key {
 
     /// Makes an active key, with an id that names the role and eight random hex characters.
     pub fn generate(role: KeyRole, entropy: &dyn Entropy) -> Self {
+        Self::named(role, None, entropy)
+    }
+
+    /// Makes an active key, with an id that names the role and says the same for the same `occasion`: of two that are made
+    /// at once, a table takes one.
+    pub fn generate_for(role: KeyRole, occasion: &[u8], entropy: &dyn Entropy) -> Self {
+        let [a, b, c, d, ..] = sha256(occasion);
+        Self::named(role, Some([a, b, c, d]), entropy)
+    }
+
+    fn named(role: KeyRole, number: Option<[u8; 4]>, entropy: &dyn Entropy) -> Self {
         let secret = match role {
-            KeyRole::BundleSigner | KeyRole::SessionSigner | KeyRole::LegacyTokenSigner => {
-                SigningKey::generate(entropy).secret_bytes()
-            }
+            KeyRole::BundleSigner
+            | KeyRole::SessionSigner
+            | KeyRole::LegacyTokenSigner
+            | KeyRole::TokenSigner => SigningKey::generate(entropy).secret_bytes(),
             KeyRole::CodeHmac | KeyRole::SealingKey => Zeroizing::new(array(entropy)),
         };
-        let id = format!("{role}-{}", hex::encode(array::<4>(entropy)));
+        let number = number.unwrap_or_else(|| array(entropy));
+        let id = format!("{role}-{}", hex::encode(number));
         Self::new(id, role, KeyState::Active, 0, secret).expect("a new key is valid")
     }
 

@@ -36,12 +36,20 @@ pub enum KeyRole {
     CodeHmac,
     /// `sealing-key`: seals at rest, the other keys among what it seals. Never in the database.
     SealingKey,
+    /// `token-signer`: signs ordinary tokens for backends. Databases and key files from before it was there get one.
+    TokenSigner,
 }
 
 impl KeyRole {
     /// Every role; a key set has at least one active key of each.
-    pub const ALL: [Self; 5] =
-        [Self::BundleSigner, Self::SessionSigner, Self::LegacyTokenSigner, Self::CodeHmac, Self::SealingKey];
+    pub const ALL: [Self; 6] = [
+        Self::BundleSigner,
+        Self::SessionSigner,
+        Self::LegacyTokenSigner,
+        Self::CodeHmac,
+        Self::TokenSigner,
+        Self::SealingKey,
+    ];
 
     /// The name in documents and in the database.
     pub fn as_str(self) -> &'static str {
@@ -51,6 +59,20 @@ impl KeyRole {
             Self::LegacyTokenSigner => "legacy-token-signer",
             Self::CodeHmac => "code-hmac",
             Self::SealingKey => "sealing-key",
+            Self::TokenSigner => "token-signer",
+        }
+    }
+
+    /// Whether a server makes the first key of this role by itself where there is none: whoever relies on such a key reads
+    /// it from the server, so that nothing is lost that was made with another one.
+    pub fn is_made_when_absent(self) -> bool {
+        match self {
+            Self::TokenSigner => true,
+            Self::BundleSigner
+            | Self::SessionSigner
+            | Self::LegacyTokenSigner
+            | Self::CodeHmac
+            | Self::SealingKey => false,
         }
     }
 
@@ -140,6 +162,15 @@ impl KeySet {
         Self::checked(file.keys.clone())
     }
 
+    /// Whether a file has every role but those of which a server makes the first key by itself.
+    pub fn check_file(file: &KeyFile) -> Result<(), KeySetError> {
+        let active = |role| file.keys().any(|key| key.role() == role && key.state() == KeyState::Active);
+        match KeyRole::ALL.into_iter().find(|role| !role.is_made_when_absent() && !active(*role)) {
+            Some(role) => Err(KeySetError::MissingRole(role)),
+            None => Ok(()),
+        }
+    }
+
     /// The sealing keys of `file`, and the keys of the table, which are in the order in which they are published. Other
     /// keys of the file do not count.
     pub fn join(file: &KeyFile, table: Vec<Key>) -> Result<Self, KeySetError> {
@@ -161,7 +192,7 @@ impl KeySet {
         }
     }
 
-    /// The public keys of the three signers, for `GET /.well-known/vestibule/keys`.
+    /// The public keys of the signers, for `GET /.well-known/vestibule/keys`.
     ///
     /// `{"keys":[{"id","role","state","uncompressedHex","jwk"}]}`; retired keys stay in it, and a key that is still to
     /// begin is in it as active, so that verifiers know it before it signs.
@@ -182,6 +213,23 @@ impl KeySet {
     /// The key that signs legacy verification tokens at `now`, epoch milliseconds of the store.
     pub fn legacy_token_signer(&self, now: i64) -> &SigningKey {
         self.signer(KeyRole::LegacyTokenSigner, now).expect("every role has an active key")
+    }
+
+    /// The key that signs ordinary tokens at `now`, epoch milliseconds of the store, under its name in [`KeySet::jwks`].
+    pub fn token_signer(&self, now: i64) -> (&str, &SigningKey) {
+        let key = self.in_charge(KeyRole::TokenSigner, now);
+        (key.id(), key.signer().expect("a key of this role signs"))
+    }
+
+    /// The JSON Web Key Set (RFC 7517, section 5) of the keys that ordinary tokens may be signed with: all that are not
+    /// retired, those that are still to begin included.
+    pub fn jwks(&self) -> Value {
+        let jwk = |key: &Key| {
+            let mut jwk = key.signer()?.public_key().jwk(key.id());
+            jwk["alg"] = json!("ES256");
+            Some(jwk)
+        };
+        json!({ "keys": self.active(KeyRole::TokenSigner).filter_map(jwk).collect::<Vec<_>>() })
     }
 
     /// The key that signs in `role` at `now`, epoch milliseconds of the store; none for a role that does not sign.

@@ -1,9 +1,11 @@
-//! Compact JWTs: verification tokens of both kinds and session tokens (protocol 05, sections 8 and 11).
+//! Compact JWTs: verification tokens of both kinds and session tokens (protocol 05, sections 8 and 11), and ordinary ones
+//! for backends.
 //!
 //! Promise: the payload of every token issued here decodes with a plain `atob`, which browsers' SDKs apply to base64url
 //! directly: `-` and `_` never occur in it, whatever the claims contain (section 8.1).
 
 mod json;
+mod ordinary;
 mod session;
 
 use std::borrow::Cow;
@@ -17,6 +19,7 @@ use vestibule_wire::OtpType;
 use crate::fingerprint::sha256;
 use crate::p256::{PublicKey, SigningKey};
 
+pub use ordinary::OrdinaryToken;
 pub use session::SessionJwt;
 
 /// The largest token read, in bytes. A contact of 254 characters, every one escaped, stays below 2800.

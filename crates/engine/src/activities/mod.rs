@@ -302,7 +302,6 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         // Not answered yet: routing knows their paths only once they are decided here.
         Intent::EmailAuth(_)
         | Intent::CreateReadWriteSession(_)
-        | Intent::CreateReadOnlySession
         | Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
         | Intent::DeleteWebhookEndpoint(_) => Decision::Refuse(Refusal::UnknownPath, ChangeSet::new()),

@@ -99,6 +99,20 @@ impl Table {
         Ok(())
     }
 
+    fn has(&self, role: KeyRole) -> bool {
+        self.rows.iter().any(|row| row.role == role)
+    }
+
+    /// The first keys of roles that the table does not know yet and that servers make by themselves. They sign at once:
+    /// until now nobody signed in such a role. Servers that start together make one key, by its name.
+    fn make_absent(&self, file: &KeyFile, entropy: &dyn Entropy) -> Vec<Write> {
+        let names: Vec<&str> = self.rows.iter().map(|row| row.id.as_str()).collect();
+        let occasion = names.join("\n");
+        let absent = KeyRole::ALL.into_iter().filter(|role| role.is_made_when_absent() && !self.has(*role));
+        let made = absent.map(|role| Key::generate_for(role, occasion.as_bytes(), entropy));
+        made.map(|key| insert(file, &key, Some(0), entropy)).collect()
+    }
+
     /// What makes the table agree with a file that was changed on purpose. Rows that cannot be opened go.
     fn adopt(
         &self,
@@ -137,6 +151,7 @@ impl Table {
         if let Some(role) = KeyRole::ALL
             .into_iter()
             .find(|role| *role != KeyRole::SealingKey && !active.iter().any(|key| key.role() == *role))
+            .filter(|role| !role.is_made_when_absent() || self.has(*role))
         {
             return Err(KeySetError::MissingRole(role).into());
         }
@@ -192,7 +207,12 @@ pub(super) async fn open(
         let table = Table::read(store, file).await?;
         if !table.rows.is_empty() {
             table.check(file)?;
-            return Ok(table.join(file)?);
+            let made = table.make_absent(file, entropy);
+            if made.is_empty() {
+                return Ok(table.join(file)?);
+            }
+            commit(store, made).await?;
+            continue;
         }
         if let Some(known) = store.meta(OLD_FINGERPRINT).await?
             && known != file.fingerprint()
@@ -248,9 +268,9 @@ async fn commit(store: &dyn Store, writes: Vec<Write>) -> Result<bool, KeyTableE
     }
 }
 
-/// The first keys of a database: all of the file, and that something is sealed under the first sealing key and those named.
+/// The first keys of a database: all of the file (what it lacks of them is made when the table is read next), and that something is sealed under the first sealing key and those named.
 fn fill(file: &KeyFile, entropy: &dyn Entropy, sealing: &[String]) -> Result<Vec<Write>, KeyTableError> {
-    KeySet::of_file(file)?;
+    KeySet::check_file(file)?;
     let mut writes = vec![Write::InsertMeta { key: FIRST_KEYS.to_owned(), value: file.fingerprint() }];
     for key in file.keys() {
         let first = is_first(file, key);

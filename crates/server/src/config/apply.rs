@@ -36,6 +36,8 @@ impl Config {
             email_enabled: self.email.is_some(),
             sms_enabled: self.sms.is_some(),
             account_requires_token: self.accounts.lookup_requires_token,
+            token_issuer: self.tokens.issuer.clone(),
+            max_token_s: self.tokens.max_lifetime_seconds,
             passkeys_verify_users: self.webauthn.require_user_verification,
             passkey_rp_ids: self.webauthn.rp_ids.clone(),
             key_activation_ms: i64::from(self.keys.activation_seconds) * SECOND_MS,

@@ -140,6 +140,7 @@ impl Config {
         positive("sessions.max_age_seconds", self.sessions.max_age_seconds.unwrap_or(1));
         let fresh = self.sessions.fresh_authentication_seconds.unwrap_or(1);
         positive("sessions.fresh_authentication_seconds", fresh);
+        positive("tokens.max_lifetime_seconds", self.tokens.max_lifetime_seconds);
         positive("activities.accept_past_seconds", self.activities.accept_past_seconds);
         positive("http.max_connections", self.http.max_connections);
         positive("http.header_timeout_seconds", self.http.header_timeout_seconds);
@@ -183,6 +184,9 @@ impl Config {
             let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
             !id.is_empty() && id.chars().all(allowed)
         };
+        if vestibule_wire::label(&self.tokens.issuer, "").is_err() {
+            problems.push("`tokens.issuer` must have 1 to 256 bytes and no control characters".into());
+        }
         if let Some(id) = self.webauthn.rp_ids.iter().find(|id| !is_domain(id)) {
             problems.push(format!(
                 "`webauthn.rp_ids`: {id:?} is not a domain in lower case, such as \"example.com\""

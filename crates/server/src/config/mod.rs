@@ -36,6 +36,8 @@ pub struct Config {
     #[serde(default)]
     pub sessions: Sessions,
     #[serde(default)]
+    pub tokens: Tokens,
+    #[serde(default)]
     pub webauthn: Webauthn,
     #[serde(default)]
     pub accounts: Accounts,
@@ -186,6 +188,19 @@ impl Default for Sessions {
             max_age_seconds: None,
             fresh_authentication_seconds: None,
         }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tokens {
+    pub issuer: String,
+    pub max_lifetime_seconds: u32,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { issuer: vestibule_engine::TOKEN_ISSUER.to_owned(), max_lifetime_seconds: 3600 }
     }
 }
 

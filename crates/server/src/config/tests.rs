@@ -132,6 +132,7 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
         (format!("{MAIL}[keys]\nrefresh_seconds = 30\n"), "`keys.activation_seconds`"),
         (format!("{MAIL}[delivery]\nlease_seconds = 30\n"), "`delivery.lease_seconds`"),
         (format!("{MAIL}[metrics]\nlisten = \"127.0.0.1:7007\"\n"), "`metrics.listen`"),
+        (format!("{MAIL}[tokens]\nissuer = \"\"\n"), "`tokens.issuer`"),
         (format!("{MAIL}[webauthn]\nrp_ids = [\"https://example.com\"]\n"), "`webauthn.rp_ids`"),
         ("[sms]\nwebhook_url = \"https://sms.example.com\"\n".to_owned(), "sms.webhook_secret_file"),
     ];

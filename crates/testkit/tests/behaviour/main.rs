@@ -23,4 +23,5 @@ mod reference;
 mod second_factors;
 mod stamps;
 mod sub_organizations;
+mod tokens;
 mod users;
