@@ -96,7 +96,7 @@ export function createInbox({ now, onUse, onMessage }) {
 }
 
 function createCard(message, { onUse, now }) {
-  const { id, channel, to, subject, text, html, otpCode, createdAt } = message;
+  const { id, channel, to, subject, text, html, otpCode, credentialBundle, createdAt } = message;
   const sent = Date.parse(createdAt);
   const time = el("time", { datetime: createdAt, title: new Date(sent).toLocaleString() }, ago(sent, now()));
   const title = subject || text.split("\n")[0];
@@ -114,7 +114,10 @@ function createCard(message, { onUse, now }) {
   const code = otpCode
     ? el("p", { class: "message-code" }, el("code", {}, otpCode), use, copyButton(`Copy the code ${otpCode}`, () => otpCode))
     : undefined;
-  const element = el("li", { class: "message", "data-id": id, "data-otp-id": message.otpId || undefined }, head, code, body);
+  const bundle = credentialBundle
+    ? el("p", { class: "message-code" }, el("code", {}, `${credentialBundle.slice(0, 9)}…`), copyButton("Copy the bundle", () => credentialBundle))
+    : undefined;
+  const element = el("li", { class: "message", "data-id": id, "data-otp-id": message.otpId || undefined }, head, code ?? bundle, body);
 
   function toggle() {
     const open = body.hidden;

@@ -173,15 +173,16 @@ async fn no_field_of_a_message_can_add_a_header_or_a_recipient() {
 
 #[tokio::test]
 async fn a_passing_refusal_may_be_tried_again_and_a_lasting_one_not() {
-    for (answer, retry, text) in [
-        ("450 Ann@Example.com is busy", Retry::Later, "the mail server answered 450"),
-        ("421 closing", Retry::Later, "the mail server answered 421"),
-        ("550 no such user Ann@Example.com", Retry::Never, "the mail server answered 550"),
-        ("552 full", Retry::Never, "the mail server answered 552"),
+    for (answer, retry, smtp_code) in [
+        ("450 Ann@Example.com is busy", Retry::Later, 450),
+        ("421 closing", Retry::Later, 421),
+        ("550 no such user Ann@Example.com", Retry::Never, 550),
+        ("552 full", Retry::Never, 552),
     ] {
         let (server, channel) = plain(Script { recipient_answers: vec![answer], ..Script::default() }).await;
         let refused = channel.send(&email()).await.unwrap_err();
-        assert_eq!(refused, SendError { retry, text: text.to_owned() });
+        let text = format!("the mail server answered {smtp_code}");
+        assert_eq!(refused, SendError { retry, text, smtp_code: Some(smtp_code) });
         assert_eq!(received(&server).len(), 0);
         channel.send(&email()).await.unwrap();
         assert_eq!(received(&server).len(), 1, "the channel works on");

@@ -15,12 +15,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vestibule_delivery::channel::SendError;
+use vestibule_delivery::channel::{Retry, SendError};
 use vestibule_delivery::render::Rendered;
 use vestibule_delivery::worker::{Channels, Round, Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::Clock;
-use vestibule_engine::model::{MessagePayload, Template};
-use vestibule_wire::{MessageId, OtpType, TemplateId};
+use vestibule_engine::model::{ContactKey, EmailEvent, MessagePayload, Template};
+use vestibule_wire::view::{EmailEventDetails, EmailEventType};
+use vestibule_wire::{Contact, MessageId, OtpType, TemplateId};
 
 fn round(claimed: usize, sent: usize, retried: usize, failed: usize) -> Round {
     Round { claimed, sent, retried, failed, unrecorded: 0 }
@@ -72,6 +73,80 @@ async fn a_refusal_for_good_is_not_tried_again() {
     let id = store.email(1);
     assert_eq!(worker(&store, 1, &channel).run_once().await.unwrap(), round(1, 0, 0, 1));
     assert_eq!(store.row(id).state, State::Failed("the mail server answered 550".to_owned()));
+}
+
+fn told(store: &FakeStore) -> Vec<(EmailEventType, EmailEventDetails)> {
+    let events = store.events.lock().unwrap();
+    assert!(events.iter().map(|event| event.id.0).is_sorted(), "later events have greater ids");
+    events.iter().map(|event| (event.event_type, event.details.clone())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sent_mail_is_told_with_its_addresses_and_its_message_id() {
+    let store = FakeStore::new();
+    let channel = Script::taking();
+    let id = store.email(1);
+    store.enqueue(2, OtpType::Sms, &payload("+15551234567"));
+    worker(&store, 1, &channel).run_once().await.unwrap();
+    let events = store.events.lock().unwrap();
+    assert_eq!(events.len(), 1, "nothing of SMS");
+    let expected = EmailEvent {
+        id: events[0].id,
+        organization_id: TENANT,
+        tenant_id: TENANT,
+        contact_key: ContactKey::of(&Contact::email("ann.secret@example.com").unwrap()),
+        event_type: EmailEventType::Send,
+        message_id: format!("<{id}@mail.example>"),
+        from: "no-reply@mail.example".to_owned(),
+        to: "Ann.Secret@example.com".to_owned(),
+        details: EmailEventDetails::default(),
+        at: events[0].at,
+    };
+    assert_eq!(events[0], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_mail_is_told_once_and_that_it_was_given_up() {
+    let refused = |retry, text: &str, smtp_code| SendError { retry, text: text.to_owned(), smtp_code };
+    for (error, kind, code) in [
+        (refused(Retry::Later, "the mail server answered 450", Some(450)), "General", Some("smtp; 450")),
+        (refused(Retry::Later, "the connection failed", None), "TransientCommunicationFailure", None),
+    ] {
+        let store = FakeStore::new();
+        let channel = Script::new(move |_| Answer::Fail(error.clone()));
+        let id = store.email(1);
+        let worker = worker(&store, 1, &channel);
+        while store.row(id).state == State::Waiting {
+            worker.run_once().await.unwrap();
+            store.clock.advance(30_000);
+        }
+        let code = code.map(str::to_owned);
+        let delay = EmailEventDetails {
+            delivery_delay_type: Some(kind.to_owned()),
+            diagnostic_code: code.clone(),
+            ..EmailEventDetails::default()
+        };
+        let bounce = |code| EmailEventDetails {
+            bounce_type: Some("Transient".to_owned()),
+            diagnostic_code: code,
+            ..EmailEventDetails::default()
+        };
+        let told = told(&store);
+        assert_eq!(told[0], (EmailEventType::DeliveryDelay, delay));
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[1], (EmailEventType::Bounce, bounce(code)));
+    }
+    let store = FakeStore::new();
+    let channel =
+        Script::new(move |_| Answer::Fail(refused(Retry::Never, "the mail server answered 550", Some(550))));
+    store.email(1);
+    worker(&store, 1, &channel).run_once().await.unwrap();
+    let bounce = EmailEventDetails {
+        bounce_type: Some("Permanent".to_owned()),
+        diagnostic_code: Some("smtp; 550".to_owned()),
+        ..EmailEventDetails::default()
+    };
+    assert_eq!(told(&store), [(EmailEventType::Bounce, bounce)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,9 +92,19 @@ pub fn send(limits: &ContactLimits, now: Millis, trusted: bool) -> Result<Allowa
     Err(Refusal::MaxOtpInitiated { retry_after: Some(seconds_up(wait_ms)) })
 }
 
+/// Whether a contact may be sent a message that carries no code now. Wrong guesses and live codes do not matter: there is
+/// nothing to guess in it. It takes part in the count of sends, so that nobody's mailbox is flooded with either.
+pub fn mail(limits: &ContactLimits, now: Millis) -> Result<(), Refusal> {
+    window(limits.sends[0], now)
+}
+
 /// Whether an identifier may be sent a code now.
 pub fn identifier(limits: &IdentifierLimits, now: Millis) -> Result<(), Refusal> {
-    let wait_ms = limits.sends[0] + WINDOW_MS - now;
+    window(limits.sends[0], now)
+}
+
+fn window(oldest: Millis, now: Millis) -> Result<(), Refusal> {
+    let wait_ms = oldest + WINDOW_MS - now;
     if wait_ms <= 0 {
         Ok(())
     } else {
@@ -149,6 +159,21 @@ mod tests {
         assert_eq!(send(&limits, NOW, false), Err(Refusal::MaxOtpInitiated { retry_after: Some(1) }));
         let limits = ContactLimits { failures: 100, failed_at: 0, ..Default::default() };
         assert_eq!(send(&limits, NOW, true), Err(Refusal::MaxOtpInitiated { retry_after: None }));
+    }
+
+    #[test]
+    fn a_mail_without_a_code_waits_for_the_window_alone() {
+        let live = Slot { otp: otp(1), until: NOW + 2000 };
+        let mut limits = ContactLimits {
+            sends: [NOW - WINDOW_MS, NOW - 2, NOW - 1],
+            slots: [live; 3],
+            failures: 100,
+            failed_at: NOW,
+            ..Default::default()
+        };
+        assert_eq!(mail(&limits, NOW), Ok(()));
+        limits.sends[0] += 1500;
+        assert_eq!(mail(&limits, NOW), Err(Refusal::MaxOtpInitiated { retry_after: Some(2) }));
     }
 
     #[test]

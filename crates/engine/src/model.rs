@@ -2,9 +2,11 @@
 
 mod definitions;
 mod deliberation;
+mod messages;
 
 pub use definitions::*;
 pub use deliberation::*;
+pub use messages::*;
 
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
@@ -475,7 +477,7 @@ pub struct OutboxMessage {
     pub organization_id: OrganizationId,
     /// Its parent, or itself.
     pub tenant_id: OrganizationId,
-    /// The attempt it carries the code of.
+    /// The attempt it carries the code of; an id of its own where it carries a bundle.
     pub otp_id: OtpId,
     /// Channel.
     pub channel: OtpType,
@@ -485,7 +487,7 @@ pub struct OutboxMessage {
     pub attempts: i64,
     /// When it may be tried (again).
     pub due_at: Millis,
-    /// When the code dies; never sent after that.
+    /// When what it carries dies, or nobody waits for it any more; never sent after that.
     pub expires_at: Millis,
     /// When it was made.
     pub created_at: Millis,
@@ -494,11 +496,14 @@ pub struct OutboxMessage {
 /// What a message says, before it is rendered.
 #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct MessagePayload {
+    /// What it is for.
+    #[serde(default)]
+    pub purpose: MessagePurpose,
     /// Where it goes: an address as given, or an E.164 number.
     pub to: String,
-    /// The code.
+    /// The code, or the bundle.
     pub code: String,
-    /// Seconds the code lives.
+    /// Seconds the code lives, or the bundle's key.
     pub lifetime_s: u32,
     /// Name of the app, or of the organization.
     pub app_name: String,

@@ -278,7 +278,7 @@ impl Call<'_> {
                     self.method("passkey")?;
                 }
                 // Beside its passkey a browser registers a key for the minute in which it logs in.
-                if b.authenticators.is_empty() || b.api_keys.iter().any(|key| is_lasting(key)) {
+                if b.authenticators.is_empty() || b.api_keys.iter().any(is_lasting) {
                     self.method("wallet")?;
                 }
             }

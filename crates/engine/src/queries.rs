@@ -1,13 +1,13 @@
 //! Queries (protocol 03): any user of an organization, or of its parent, may ask.
 
 use vestibule_wire::query::{Filter, ProxyConfigAnswer, Query, QueryAnswer, QueryBody, Whoami};
-use vestibule_wire::view::Config;
+use vestibule_wire::view::{Config, CredentialType};
 use vestibule_wire::{Contact, OrganizationId, Refusal, UserId};
 
 use crate::activities;
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, authenticate};
 use crate::engine::{Engine, unavailable};
-use crate::model::{ContactKey, DefinitionKind, UserRecord};
+use crate::model::{ContactKey, Credential, DefinitionKind, UserRecord};
 use crate::store::{ActivityFilter, IntentKeys, ReadKeys, SubOrganizationFilter};
 use crate::views;
 use crate::votes::is_open;
@@ -46,6 +46,11 @@ impl Engine {
             }
         }
         let caller = authenticate(&facts, &stamp, body, &self.settings, resolves, None)?;
+        // A key to recover its user with says who it is and what became of the recovery, and no more (G-REC-1).
+        let recovers = |c: &Credential| c.kind == CredentialType::RecoverUserKeyP256;
+        if caller.credential.as_ref().is_some_and(recovers) && !["whoami", "get_activity"].contains(&name) {
+            return Err(Refusal::NotAuthorized);
+        }
         let query = query_body.query(name).ok_or(Refusal::UnknownPath)??;
         self.answer(query, &caller, facts.now).await
     }
@@ -218,7 +223,12 @@ impl Engine {
                 record.ok_or_else(|| missing("activity", id.to_string()))?;
                 QueryAnswer::AppProofs
             }
-            Query::ListEmailEvents { .. } | Query::ListWebhookEndpoints => {
+            Query::ListEmailEvents { email, event_type, page } => {
+                let key = ContactKey::of(&email);
+                let events = store.email_events(organization, key, event_type, page).await.map_err(away)?;
+                QueryAnswer::EmailEvents(events.into_iter().map(Into::into).collect())
+            }
+            Query::ListWebhookEndpoints => {
                 return Err(Refusal::UnknownPath);
             }
         })

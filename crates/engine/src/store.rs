@@ -14,12 +14,12 @@ pub use facts::{CallerKey, CallerMatch, ContactHolder, Facts, IntentKeys, ReadKe
 pub use keys::{KeyWrite, NewServerKey, Reseal, SealedPlace, SealedRow, SealedValue};
 
 use async_trait::async_trait;
-use vestibule_wire::view::ActivityStatus;
+use vestibule_wire::view::{ActivityStatus, EmailEventType};
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, Millis, Organization, OutboxMessage, ProxyConfig,
-    ServerKey, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, Millis, Organization, OutboxMessage,
+    ProxyConfig, ServerKey, Template, UserRecord,
 };
 
 /// Why a change set was not applied.
@@ -86,7 +86,7 @@ pub enum Outcome {
 /// How long finished things are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// Activities, from their creation on. Never shorter than the liveness window, which the configuration checks.
+    /// Activities and e-mail events, from their creation on. Never shorter than the liveness window, which the configuration checks.
     pub activities_ms: i64,
     /// Expired credentials, so that their users are told so (24 h at least).
     pub expired_credentials_ms: i64,
@@ -184,13 +184,24 @@ pub trait Store: Send + Sync {
         lease_ms: i64,
     ) -> Result<Vec<OutboxMessage>, StoreError>;
 
-    /// Records what became of a claimed message; false when the lease went to another worker.
+    /// Records what became of a claimed message, and with it what there is to tell its sender; false, and nothing of it, when
+    /// the lease went to another worker.
     async fn settle_message(
         &self,
         id: MessageId,
         worker: uuid::Uuid,
         outcome: &Outcome,
+        event: Option<&EmailEvent>,
     ) -> Result<bool, StoreError>;
+
+    /// What became of e-mails to a contact, newest first: those of this organization, and of its sub-organizations.
+    async fn email_events(
+        &self,
+        organization: OrganizationId,
+        contact: ContactKey,
+        event_type: Option<EmailEventType>,
+        page: vestibule_wire::query::Page,
+    ) -> Result<Vec<EmailEvent>, StoreError>;
 
     /// When the next message is due, if any waits.
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError>;

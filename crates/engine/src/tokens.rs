@@ -25,7 +25,7 @@ impl Engine {
             intent: IntentKeys::default(),
         };
         let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
-        let caller = authenticate(&facts, &stamp, body, &self.settings, false, false)?;
+        let caller = authenticate(&facts, &stamp, body, &self.settings, false, None)?;
         let request = token_body.request()?;
         self.check_liveness(request.timestamp_ms, facts.now)?;
         if !caller.at_home() {

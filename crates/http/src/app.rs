@@ -196,9 +196,7 @@ impl Inner {
             | Surface::Jwks
             | Surface::Docs
             | Surface::Health
-            | Surface::Ready => {
-                Err(Refusal::UnknownPath)
-            }
+            | Surface::Ready => Err(Refusal::UnknownPath),
         };
         if let (Err(refused), Some((book, client))) = (&answered, counted)
             && refusal::mapping(refused).status == StatusCode::UNAUTHORIZED

@@ -66,6 +66,7 @@ fn email(id: &str, to: &str) -> InboxMessage {
         text: "Your code is 7G3K9QW2X".into(),
         html: Some("<p onclick=alert(1)>7G3K9QW2X</p>".into()),
         otp_code: Some("7G3K9QW2X".into()),
+        credential_bundle: None,
         otp_id: Some(OtpId(Uuid::from_u128(9))),
         created_at: "2027-01-15T08:00:00.000Z".into(),
     }
@@ -114,7 +115,8 @@ async fn messages_are_listed_with_their_documented_members() {
         json!({
             "id": "m-1", "channel": "email", "to": "ann@example.com", "from": "Acme <no-reply@acme.example>",
             "subject": "Your code", "text": "Your code is 7G3K9QW2X", "html": "<p onclick=alert(1)>7G3K9QW2X</p>",
-            "otpCode": "7G3K9QW2X", "otpId": Uuid::from_u128(9).to_string(), "createdAt": "2027-01-15T08:00:00.000Z",
+            "otpCode": "7G3K9QW2X", "credentialBundle": null,
+            "otpId": Uuid::from_u128(9).to_string(), "createdAt": "2027-01-15T08:00:00.000Z",
         })
     );
     let one = get(&app, "/dev/messages?to=%2B15550100").await;

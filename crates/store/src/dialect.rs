@@ -42,6 +42,23 @@ pub(crate) const CLAIM_MESSAGES: Pair = Pair {
     ),
 };
 
+/// What became of a message, before it is settled: nothing of it where the lease went to another worker. `$1` to `$10` the
+/// event, `$11` the message, `$12` the worker.
+macro_rules! insert_email_event {
+    ($hold:literal) => {
+        concat!(
+            "INSERT INTO message_events (",
+            email_event!(""),
+            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM outbox WHERE id = $11 AND worker = $12 AND state = 0",
+            $hold
+        )
+    };
+}
+
+/// PostgreSQL keeps others from the message until it is settled.
+pub(crate) const INSERT_EMAIL_EVENT: Pair =
+    Pair { sqlite: insert_email_event!(""), postgres: insert_email_event!(" FOR UPDATE") };
+
 /// A query whose rows stay as they are until the transaction ends: SQLite has one writer, PostgreSQL locks them.
 macro_rules! held {
     ($text:expr) => {

@@ -1,8 +1,9 @@
 //! Queries that give lists, and their pages. The same for both stores.
 
+use vestibule_engine::model::ContactKey;
 use vestibule_engine::store::{ActivityFilter, SubOrganizationFilter};
 use vestibule_wire::query::{Cursor, Page};
-use vestibule_wire::view::ActivityStatus;
+use vestibule_wire::view::{ActivityStatus, EmailEventType};
 use vestibule_wire::{ActivityType, OrganizationId};
 
 use crate::plan::params;
@@ -80,6 +81,19 @@ pub(crate) fn activities<'a>(
     ]);
     let statement = if newer { S::ChosenActivitiesBefore } else { S::ChosenActivitiesAfter };
     Listing { statement, params, newer }
+}
+
+/// What became of e-mails to a contact; [`rows::email_event`] reads them.
+pub(crate) fn email_events<'a>(
+    organization: &'a OrganizationId,
+    contact: &'a ContactKey,
+    event_type: Option<EmailEventType>,
+    page: Page,
+) -> Listing<'a> {
+    let (cursor, newer, limit) = window(page);
+    let kind = event_type.map(rows::email_event_code);
+    let params = Vec::from(params![organization.as_bytes(), &contact.0, Value::Id(cursor), kind, limit]);
+    Listing { statement: if newer { S::EmailEventsBefore } else { S::EmailEventsAfter }, params, newer }
 }
 
 /// Ids of sub-organizations.

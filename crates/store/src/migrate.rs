@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, text: include_str!("migrations/0002_server_keys.sql") },
     Migration { version: 3, text: include_str!("migrations/0003_definitions.sql") },
     Migration { version: 4, text: include_str!("migrations/0004_lists.sql") },
+    Migration { version: 5, text: include_str!("migrations/0005_message_events.sql") },
 ];
 
 impl Migration {

@@ -58,7 +58,7 @@ macro_rules! params {
 }
 pub(crate) use params;
 
-fn json<'a, T: serde::Serialize>(value: &T) -> Value<'a> {
+pub(crate) fn json<'a, T: serde::Serialize>(value: &T) -> Value<'a> {
     // Maps with text keys, lists and texts alone: nothing that JSON cannot hold.
     Value::from(serde_json::to_string(value).expect("the model is representable in JSON"))
 }
@@ -71,6 +71,7 @@ pub fn name(write: &Write) -> &'static str {
         Write::RequireCredential { .. } => "RequireCredential",
         Write::RememberRefusedGuess { .. } => "RememberRefusedGuess",
         Write::TakeSend(_) => "TakeSend",
+        Write::TakeMail { .. } => "TakeMail",
         Write::TakeIdentifierSend { .. } => "TakeIdentifierSend",
         Write::InsertOtp(_) => "InsertOtp",
         Write::SpendAttempt { .. } => "SpendAttempt",
@@ -123,6 +124,7 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::RememberRefusedGuess { .. }
         | Write::RequireCredential { .. } => 0,
         Write::TakeSend(_)
+        | Write::TakeMail { .. }
         | Write::CountFailure { .. }
         | Write::ClearFailures { .. }
         | Write::ClearOwnFailures { .. } => 1,
@@ -187,6 +189,9 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
             params![organization.as_bytes(), fingerprint, otp.as_bytes(), *expires_at],
         ),
         Write::TakeSend(take) => take_send(take, now),
+        Write::TakeMail { tenant, contact, window_ms } => {
+            one(S::TakeMail, params![tenant.as_bytes(), &contact.0, now, now.saturating_sub(*window_ms)])
+        }
         Write::TakeIdentifierSend { tenant, identifier, window_ms } => one(
             S::TakeIdentifierSend,
             params![tenant.as_bytes(), &identifier.0, now, now.saturating_sub(*window_ms)],

@@ -5,15 +5,15 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, IdentifierKey,
-    IdentifierLimits, Organization, Otp, OutboxMessage, ProxyConfig, ServerKey, Slot, Submitter, Template,
-    Token, User, UserRecord,
+    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, EmailEvent,
+    IdentifierKey, IdentifierLimits, Organization, Otp, OutboxMessage, ProxyConfig, ServerKey, Slot,
+    Submitter, Template, Token, User, UserRecord,
 };
 use vestibule_engine::store::{SealedRow, SealedValue, channel_from_code, flavour_from_code};
-use vestibule_wire::view::{ActivityStatus, CredentialType};
+use vestibule_wire::view::{ActivityStatus, CredentialType, EmailEventType};
 use vestibule_wire::{
-    ActivityId, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId, TemplateId, TokenId,
-    UserId, VoteId,
+    ActivityId, EmailEventId, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId,
+    TemplateId, TokenId, UserId, VoteId,
 };
 
 use crate::value::{Cell, Row, RowError};
@@ -389,6 +389,41 @@ pub fn message(c: &mut Columns<'_>) -> Result<OutboxMessage, RowError> {
         due_at: c.int()?,
         expires_at: c.int()?,
         created_at: c.int()?,
+    })
+}
+
+const EMAIL_EVENTS: [EmailEventType; 5] = [
+    EmailEventType::Send,
+    EmailEventType::Delivery,
+    EmailEventType::Bounce,
+    EmailEventType::DeliveryDelay,
+    EmailEventType::Complaint,
+];
+
+/// How a type of e-mail event is stored.
+pub fn email_event_code(event_type: EmailEventType) -> i64 {
+    match event_type {
+        EmailEventType::Send => 1,
+        EmailEventType::Delivery => 2,
+        EmailEventType::Bounce => 3,
+        EmailEventType::DeliveryDelay => 4,
+        EmailEventType::Complaint => 5,
+    }
+}
+
+/// What became of an e-mail.
+pub fn email_event(c: &mut Columns<'_>) -> Result<EmailEvent, RowError> {
+    Ok(EmailEvent {
+        id: EmailEventId(c.uuid()?),
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        contact_key: ContactKey(c.hash()?),
+        event_type: c.code(|code| EMAIL_EVENTS.into_iter().find(|kind| email_event_code(*kind) == code))?,
+        message_id: c.text()?,
+        from: c.text()?,
+        to: c.text()?,
+        details: c.json()?,
+        at: c.int()?,
     })
 }
 

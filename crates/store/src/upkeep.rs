@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use vestibule_engine::Clock;
-use vestibule_engine::model::Millis;
+use vestibule_engine::model::{EmailEvent, Millis};
 use vestibule_engine::store::{Outcome, Retention, StoreError};
 use vestibule_wire::MessageId;
 
-use crate::plan::params;
+use crate::plan::{json, params};
+use crate::rows::email_event_code;
 use crate::statements::Statement as S;
 use crate::value::Value;
 
@@ -14,6 +15,42 @@ use crate::value::Value;
 const SENT: i64 = 1;
 /// A state of [`Outcome::Failed`] messages.
 const FAILED: i64 = 2;
+
+/// Records what there is to tell of a message, before its outcome; as that, it adds no row where the lease went to another
+/// worker.
+pub(crate) fn tell<'a>(
+    id: &'a MessageId,
+    worker: &'a uuid::Uuid,
+    event: &'a EmailEvent,
+) -> (S, [Value<'a>; 12]) {
+    let EmailEvent {
+        id: event_id,
+        organization_id,
+        tenant_id,
+        contact_key,
+        event_type,
+        message_id,
+        from,
+        to,
+        details,
+        at,
+    } = event;
+    let params = params![
+        event_id.as_bytes(),
+        organization_id.as_bytes(),
+        tenant_id.as_bytes(),
+        &contact_key.0,
+        email_event_code(*event_type),
+        message_id,
+        from,
+        to,
+        json(details),
+        *at,
+        id.as_bytes(),
+        worker.as_bytes(),
+    ];
+    (S::InsertEmailEvent, params)
+}
 
 /// Records an outcome; changes no row where the lease went to another worker.
 pub(crate) fn settle<'a>(
@@ -86,6 +123,7 @@ pub(crate) async fn purge(
         (S::PurgeFailed, 0),
         (S::PurgeCredentials, expired_credentials_ms),
         (S::PurgeActivities, activities_ms),
+        (S::PurgeMessageEvents, activities_ms),
     ];
     let mut gone: u64 = 0;
     for (statement, kept_ms) in by_age {

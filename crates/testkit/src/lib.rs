@@ -273,7 +273,7 @@ impl TestServer {
             for message in claimed {
                 let payload = outbox::open(&self.key_set(), &message).expect("sealed by this key set");
                 self.sent.lock().expect("no test panicked").push(payload);
-                let kept = self.store.settle_message(message.id, worker, &Outcome::Sent).await;
+                let kept = self.store.settle_message(message.id, worker, &Outcome::Sent, None).await;
                 assert!(kept.expect("the store answers"), "the lease was ours");
             }
         }

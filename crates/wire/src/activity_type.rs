@@ -186,14 +186,7 @@ activity_types! {
 }
 
 /// Kinds that are read but not answered yet: their paths are unknown until then.
-const PENDING: &[&str] = &[
-    "EMAIL_AUTH",
-    "INIT_USER_EMAIL_RECOVERY",
-    "CREATE_READ_WRITE_SESSION",
-    "CREATE_WEBHOOK_ENDPOINT",
-    "UPDATE_WEBHOOK_ENDPOINT",
-    "DELETE_WEBHOOK_ENDPOINT",
-];
+const PENDING: &[&str] = &["CREATE_WEBHOOK_ENDPOINT", "UPDATE_WEBHOOK_ENDPOINT", "DELETE_WEBHOOK_ENDPOINT"];
 
 impl ActivityType {
     /// Whether this server answers it today; the others are understood and not found.

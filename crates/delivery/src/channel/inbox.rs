@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde::Serialize;
 use tokio::sync::broadcast;
-use vestibule_engine::model::Millis;
+use vestibule_engine::model::{MessagePurpose, Millis};
 use vestibule_wire::{Contact, MessageId, OtpId, OtpType};
 
 use super::{Channel, Delivery, SendError};
@@ -37,8 +37,11 @@ pub struct InboxMessage {
     pub text: String,
     /// The HTML body; empty for SMS.
     pub html: String,
-    /// The code alone.
+    /// The code alone; empty where it carries a bundle.
     pub otp_code: String,
+    /// The bundle alone; empty where it carries a code.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub credential_bundle: String,
     /// The attempt it belongs to.
     pub otp_id: OtpId,
     /// When the message was made, RFC 3339 in UTC.
@@ -129,9 +132,13 @@ impl Channel for Inbox {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
-        let Delivery { message_id: id, otp_id, created_at, code, message, .. } = delivery;
+        let Delivery { message_id: id, otp_id, created_at, purpose, code, message, .. } = delivery;
         let created_at = rfc3339(*created_at)?;
-        let (id, otp_id, otp_code) = (*id, *otp_id, code.clone());
+        let (id, otp_id) = (*id, *otp_id);
+        let (otp_code, credential_bundle) = match purpose {
+            MessagePurpose::Code => (code.clone(), String::new()),
+            MessagePurpose::SignInBundle | MessagePurpose::RecoveryBundle => (String::new(), code.clone()),
+        };
         self.keep(match message.clone() {
             Rendered::Email(email) => InboxMessage {
                 id,
@@ -142,6 +149,7 @@ impl Channel for Inbox {
                 text: email.text,
                 html: email.html,
                 otp_code,
+                credential_bundle,
                 otp_id,
                 created_at,
             },
@@ -154,6 +162,7 @@ impl Channel for Inbox {
                 text: sms.text,
                 html: String::new(),
                 otp_code,
+                credential_bundle,
                 otp_id,
                 created_at,
             },
@@ -195,6 +204,7 @@ mod tests {
             created_at: 1_782_916_051_261,
             expires_at: 1_782_916_351_261,
             now: 1_782_916_051_300,
+            purpose: MessagePurpose::Code,
             code: "7G3K9QW2X".to_owned(),
             message: render(channel, &payload(to), None, &settings()).message,
         }

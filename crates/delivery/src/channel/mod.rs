@@ -5,7 +5,7 @@ mod smtp;
 mod webhook;
 
 use async_trait::async_trait;
-use vestibule_engine::model::Millis;
+use vestibule_engine::model::{MessagePurpose, Millis};
 use vestibule_wire::{MessageId, OtpId};
 
 pub use inbox::{Inbox, InboxMessage};
@@ -19,17 +19,19 @@ use crate::render::Rendered;
 pub struct Delivery {
     /// Id of the message, the same on every try: channels hand it on so that a receiver can drop repetitions.
     pub message_id: MessageId,
-    /// The attempt whose code it carries.
+    /// The attempt whose code it carries; an id of its own where it carries a bundle.
     pub otp_id: OtpId,
     /// Which try this is, from 1.
     pub attempt: u32,
     /// When the message was made.
     pub created_at: Millis,
-    /// When its code dies.
+    /// When what it carries dies, or nobody waits for it any more.
     pub expires_at: Millis,
     /// This try's time.
     pub now: Millis,
-    /// The code alone, for the inbox of development.
+    /// What it is for.
+    pub purpose: MessagePurpose,
+    /// The code or bundle alone, for the inbox of development.
     pub code: String,
     /// What to send.
     pub message: Rendered,
@@ -62,17 +64,19 @@ pub struct SendError {
     pub retry: Retry,
     /// What happened.
     pub text: String,
+    /// The code of the mail server's answer, where it gave one.
+    pub smtp_code: Option<u16>,
 }
 
 impl SendError {
     /// A fault that may pass.
     pub fn later(text: impl Into<String>) -> Self {
-        Self { retry: Retry::Later, text: text.into() }
+        Self { retry: Retry::Later, text: text.into(), smtp_code: None }
     }
 
     /// A refusal for good.
     pub fn never(text: impl Into<String>) -> Self {
-        Self { retry: Retry::Never, text: text.into() }
+        Self { retry: Retry::Never, text: text.into(), smtp_code: None }
     }
 }
 

@@ -329,8 +329,7 @@ fn build(delivery: &Delivery, email: &RenderedEmail) -> Result<(Envelope, Vec<u8
         .ok()
         .and_then(|ms| std::time::UNIX_EPOCH.checked_add(Duration::from_millis(ms)))
         .ok_or_else(|| SendError::never("the message has no valid time"))?;
-    // The same on every try, so that the last mail server drops a repetition whose first try was not answered.
-    let id = format!("<{}@{}>", delivery.message_id, from.domain());
+    let id = email.message_id(delivery.message_id);
     let mut builder = Message::builder()
         .from(Mailbox::new(Some(clean_line(&email.from.name)), from.clone()))
         .to(Mailbox::new(None, to.clone()))
@@ -354,7 +353,7 @@ fn classify(error: &SmtpError) -> SendError {
     if let Some(code) = error.status() {
         let text = format!("the mail server answered {code}");
         let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
-        return SendError { retry, text };
+        return SendError { retry, text, smtp_code: Some(u16::from(code)) };
     }
     SendError::later(if error.is_timeout() {
         NO_ANSWER
@@ -374,6 +373,7 @@ fn classify(error: &SmtpError) -> SendError {
 mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
+    use vestibule_engine::model::MessagePurpose;
     use vestibule_wire::{MessageId, OtpId};
 
     use super::*;
@@ -404,6 +404,7 @@ mod tests {
                 created_at: 1_782_916_051_261,
                 expires_at: 1_782_916_351_261,
                 now: 1_782_916_051_261,
+                purpose: MessagePurpose::Code,
                 code: String::new(),
                 message: Rendered::Email(email.clone()),
             };

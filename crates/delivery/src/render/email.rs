@@ -1,6 +1,6 @@
 //! E-mail: senders, subject, and the two bodies.
 
-use vestibule_engine::model::{MessagePayload, Template};
+use vestibule_engine::model::{MessagePayload, MessagePurpose, Template};
 
 use super::{MAX_PART_BYTES, Rendered, RenderedEmail, Rendering, Sender, logo_url, magic_link, values};
 use crate::settings::MessageSettings;
@@ -81,45 +81,104 @@ fn built_in(values: &Values<'_>) -> Bodies {
     Bodies { subject: built_in_subject(values), html: built_in_html(values), text: built_in_text(values) }
 }
 
-/// The code first: it is readable in a notification, and mail readers offer it for filling in.
+/// What the built-in texts say, by what a message is for.
+struct Words {
+    subject: String,
+    heading: String,
+    /// What stands before a link.
+    open: &'static str,
+    button: &'static str,
+    /// What stands before a bundle that is to be copied.
+    copy: &'static str,
+    expiry: String,
+    warning: &'static str,
+}
+
+impl Words {
+    fn of(values: &Values<'_>) -> Self {
+        let short: String = values.app_name.chars().take(NAME_IN_SUBJECT).collect();
+        let named = |name: &str, with: &dyn Fn(&str) -> String, without: &str| match name.trim_end() {
+            "" => without.to_owned(),
+            name => with(name),
+        };
+        let lifetime = lifetime(values.lifetime_s);
+        match values.purpose {
+            MessagePurpose::Code => Self {
+                // The code first: it is readable in a notification, and mail readers offer it for filling in.
+                subject: named(
+                    &short,
+                    &|name| format!("{} is your {name} code", values.code),
+                    &format!("{} is your code", values.code),
+                ),
+                heading: named(values.app_name, &|name| format!("Your {name} code"), "Your code"),
+                open: "Or open this link to log in:",
+                button: "Log in",
+                copy: "",
+                expiry: format!("It works once and expires in {lifetime}."),
+                warning: "Do not share this code with anyone. If you did not ask for it, you can ignore this message.",
+            },
+            MessagePurpose::SignInBundle => Self {
+                subject: named(&short, &|name| format!("Log in to {name}"), "Log in"),
+                heading: named(values.app_name, &|name| format!("Log in to {name}"), "Log in"),
+                open: "Open this link to log in, on the device where you asked for it:",
+                button: "Log in",
+                copy: "To log in, copy this text to where you asked for it:",
+                expiry: format!("It expires in {lifetime}."),
+                warning: "Do not share this message with anyone. If you did not ask for it, you can ignore it.",
+            },
+            MessagePurpose::RecoveryBundle => Self {
+                subject: named(
+                    &short,
+                    &|name| format!("Recover your {name} account"),
+                    "Recover your account",
+                ),
+                heading: named(
+                    values.app_name,
+                    &|name| format!("Recover your {name} account"),
+                    "Recover your account",
+                ),
+                open: "Open this link to recover your account, on the device where you asked for it:",
+                button: "Recover account",
+                copy: "To recover your account, copy this text to where you asked for it:",
+                expiry: format!("It expires in {lifetime}."),
+                warning: "Do not share this message with anyone. If you did not ask for it, somebody else may be trying to get into your account; you can ignore this message.",
+            },
+        }
+    }
+}
+
 fn built_in_subject(values: &Values<'_>) -> String {
-    let name: String = values.app_name.chars().take(NAME_IN_SUBJECT).collect();
-    match name.trim_end() {
-        "" => format!("{} is your code", values.code),
-        name => format!("{} is your {name} code", values.code),
-    }
+    Words::of(values).subject
 }
 
-fn lifetime(values: &Values<'_>) -> String {
-    match minutes(values.lifetime_s) {
-        1 => "1 minute".to_owned(),
-        minutes => format!("{minutes} minutes"),
-    }
-}
-
-fn heading(values: &Values<'_>) -> String {
-    match values.app_name {
-        "" => "Your code".to_owned(),
-        name => format!("Your {name} code"),
-    }
+/// In minutes up to two hours, hours up to two days, and days; rounded up, as the minutes of templates are.
+fn lifetime(lifetime_s: u32) -> String {
+    let minutes = minutes(lifetime_s);
+    let (number, unit) = match minutes {
+        0..=120 => (minutes, "minute"),
+        121..=2880 => (minutes.div_ceil(60), "hour"),
+        _ => (minutes.div_ceil(1440), "day"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 fn built_in_text(values: &Values<'_>) -> String {
-    let mut text = format!(
-        "{} is {}\n\nIt works once and expires in {}.\n",
-        heading(values),
-        values.code,
-        lifetime(values)
-    );
-    if !values.magic_link.is_empty() {
-        text.push_str("\nOr open this link to log in:\n");
-        text.push_str(values.magic_link);
-        text.push('\n');
+    let Words { subject: _, heading, open, button: _, copy, expiry, warning } = Words::of(values);
+    let link = values.magic_link;
+    match values.purpose {
+        MessagePurpose::Code => {
+            let mut text = format!("{heading} is {}\n\n{expiry}\n", values.code);
+            if !link.is_empty() {
+                text.push_str(&format!("\n{open}\n{link}\n"));
+            }
+            text.push_str(&format!("\n{warning}\n"));
+            text
+        }
+        MessagePurpose::SignInBundle | MessagePurpose::RecoveryBundle => {
+            let (what, value) = if link.is_empty() { (copy, values.code) } else { (open, link) };
+            format!("{heading}\n\n{what}\n\n{value}\n\n{expiry}\n\n{warning}\n")
+        }
     }
-    text.push_str(
-        "\nDo not share this code with anyone. If you did not ask for it, you can ignore this message.\n",
-    );
-    text
 }
 
 /// One column of tables, because that is what every mail reader lays out alike; colours come in pairs that keep their
@@ -130,7 +189,8 @@ fn built_in_html(values: &Values<'_>) -> String {
         html_escape(&mut out, value);
         out
     };
-    let (code, name, heading) = (escaped(values.code), escaped(values.app_name), escaped(&heading(values)));
+    let words = Words::of(values);
+    let (code, name, heading) = (escaped(values.code), escaped(values.app_name), escaped(&words.heading));
     let logo = match values.logo_url {
         "" => String::new(),
         url => format!(
@@ -146,17 +206,46 @@ fn built_in_html(values: &Values<'_>) -> String {
              cellspacing=\"0\" border=\"0\"><tr><td class=\"button\" align=\"center\" bgcolor=\"#1f2937\" \
              style=\"border-radius:8px;background-color:#1f2937\"><a href=\"{}\" \
              style=\"display:inline-block;padding:14px 28px;font-size:16px;font-weight:600;color:#ffffff;\
-             text-decoration:none\">Log in</a></td></tr></table></td></tr>\n",
-            escaped(url)
+             text-decoration:none\">{}</a></td></tr></table></td></tr>\n",
+            escaped(url),
+            words.button
         ),
+    };
+    let sentence = |text: &str| {
+        format!(
+            "<tr><td align=\"center\" style=\"padding:0 0 16px;font-size:16px;line-height:24px;color:#111827\">{}</td></tr>\n",
+            escaped(text)
+        )
+    };
+    let value = match (values.purpose, values.magic_link) {
+        (MessagePurpose::Code, _) => boxed(
+            &code,
+            "font-size:32px;line-height:40px;font-weight:700;letter-spacing:4px;white-space:nowrap",
+        ),
+        (_, "") => {
+            let bundle = boxed(&code, "font-size:16px;line-height:24px;word-break:break-all");
+            format!("{}{bundle}", sentence(words.copy))
+        }
+        (_, _) => sentence(words.open),
     };
     format!(
         include_str!("email.html"),
         heading = heading,
         logo = logo,
-        code = code,
-        lifetime = lifetime(values),
-        button = button
+        value = value,
+        expiry = words.expiry,
+        button = button,
+        warning = words.warning
+    )
+}
+
+/// A box with text to be read or copied. `value` is escaped.
+fn boxed(value: &str, style: &str) -> String {
+    format!(
+        "<tr><td align=\"center\" style=\"padding:0 0 16px\"><table role=\"presentation\" cellpadding=\"0\" \
+         cellspacing=\"0\" border=\"0\"><tr><td class=\"code\" align=\"center\" bgcolor=\"#f3f4f6\" \
+         style=\"padding:16px 24px;border-radius:8px;background-color:#f3f4f6;color:#111827;\
+         font-family:ui-monospace,Menlo,Consolas,monospace;{style}\">{value}</td></tr></table></td></tr>\n"
     )
 }
 
@@ -203,6 +292,62 @@ mod tests {
             !email.html.contains("<img") && !email.html.contains("<a "),
             "nothing that was not asked for"
         );
+    }
+
+    fn bundle(purpose: MessagePurpose) -> MessagePayload {
+        let code = "w99a5xV6A75TfoAUkZn869fVyDYvgVsKrawMALZXmrauZd8hEv66EkPU1Z42CUaHESQjcA5bqd8dynTGBMLWB9ewtXWPEVbZvocB4Tw2K1vQVp7uwjf".to_owned();
+        MessagePayload { purpose, code, lifetime_s: 900, ..payload("a@b.example") }
+    }
+
+    #[test]
+    fn a_bundle_is_text_to_be_copied_or_stands_in_the_link() {
+        for (purpose, subject, button) in [
+            (MessagePurpose::SignInBundle, "Log in to Shop", ">Log in</a>"),
+            (MessagePurpose::RecoveryBundle, "Recover your Shop account", ">Recover account</a>"),
+        ] {
+            let payload = bundle(purpose);
+            let plain = email(&payload, None);
+            assert_eq!(plain.subject, subject, "the bundle stands in no notification");
+            assert!(plain.text.contains(&format!("\n{}\n", payload.code)), "{}", plain.text);
+            assert!(plain.html.contains(&format!(">{}<", payload.code)), "the bundle is one run of text");
+            assert!(
+                plain.text.contains("It expires in 15 minutes.")
+                    && plain.html.contains("It expires in 15 minutes.")
+            );
+            assert!(!plain.html.contains("<a "));
+            let link = "https://app.example/?bundle=%s".to_owned();
+            let linked = email(&MessagePayload { magic_link_template: Some(link), ..payload.clone() }, None);
+            let url = format!("https://app.example/?bundle={}", payload.code);
+            assert!(linked.text.contains(&format!("\n{url}\n")), "{}", linked.text);
+            assert!(linked.html.contains(&format!("<a href=\"{url}\"")) && linked.html.contains(button));
+            assert_eq!(linked.html.matches(&payload.code).count(), 1, "in the link alone");
+        }
+    }
+
+    #[test]
+    fn a_stored_template_shows_the_bundle_where_a_code_would_stand() {
+        let payload = bundle(MessagePurpose::SignInBundle);
+        let template = template("For {{ .AppName }}", "<p>{{ .OtpCode }}</p>", None);
+        let sent = email(&payload, Some(&template));
+        assert_eq!((sent.subject.as_str(), sent.html), ("For Shop", format!("<p>{}</p>", payload.code)));
+        assert!(
+            sent.text.starts_with("Log in to Shop\n"),
+            "the built-in text is the bundle's: {}",
+            sent.text
+        );
+    }
+
+    #[test]
+    fn a_long_lifetime_is_told_in_hours_and_days() {
+        for (seconds, told) in [
+            (7200, "120 minutes"),
+            (7201, "3 hours"),
+            (86_400, "24 hours"),
+            (172_801, "3 days"),
+            (2_592_000, "30 days"),
+        ] {
+            assert_eq!(lifetime(seconds), told);
+        }
     }
 
     #[test]

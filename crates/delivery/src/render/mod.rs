@@ -1,6 +1,6 @@
 //! From what a message says to what is sent.
 //!
-//! Promise: always a message that shows the code. A stored template that is gone, does not parse, or grows too long with
+//! Promise: always a message that shows the code, or the bundle or a link with it. A stored template that is gone, does not parse, or grows too long with
 //! its values gives way to the built-in one: a user who waits for a code gets it.
 
 mod email;
@@ -9,7 +9,7 @@ mod sms;
 use std::fmt;
 
 use vestibule_engine::model::{MessagePayload, Template};
-use vestibule_wire::OtpType;
+use vestibule_wire::{Contact, MessageId, OtpType};
 
 use crate::settings::MessageSettings;
 use crate::template::{TooLong, Values, percent_encode, safe_url};
@@ -59,6 +59,17 @@ pub struct RenderedSms {
     pub to: String,
     /// What it says.
     pub text: String,
+}
+
+impl RenderedEmail {
+    /// The `Message-ID` header, by which logs of mail servers and our own events name it: the same on every try, so that the
+    /// last mail server drops a repetition whose first try was not answered.
+    pub fn message_id(&self, id: MessageId) -> String {
+        let from = Contact::email(&self.from.address).ok();
+        let from = from.as_ref().map_or(self.from.address.as_str(), Contact::normalised);
+        let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
+        format!("<{id}@{domain}>")
+    }
 }
 
 impl Rendered {
@@ -137,6 +148,7 @@ fn logo_url(payload: &MessagePayload) -> Option<String> {
 
 fn values<'a>(payload: &'a MessagePayload, app_name: &'a str, logo: &'a str, link: &'a str) -> Values<'a> {
     Values {
+        purpose: payload.purpose,
         code: &payload.code,
         app_name,
         logo_url: logo,
@@ -156,11 +168,14 @@ impl From<TooLong> for String {
 pub(crate) mod fixtures {
     use std::collections::BTreeMap;
 
+    use vestibule_engine::model::MessagePurpose;
+
     use super::*;
 
     /// What most tests send.
     pub(crate) fn payload(to: &str) -> MessagePayload {
         MessagePayload {
+            purpose: MessagePurpose::Code,
             to: to.to_owned(),
             code: "7G3K9QW2X".to_owned(),
             lifetime_s: 300,

@@ -15,6 +15,8 @@ mod parse;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use vestibule_engine::model::MessagePurpose;
+
 pub(crate) use escape::{clean_line, clean_text, html_escape, percent_encode, safe_url};
 
 use escape::Escape;
@@ -87,6 +89,9 @@ enum Piece {
 /// What actions are replaced by; absent things are empty.
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'a> {
+    /// What the message is for: the built-in texts differ.
+    pub(crate) purpose: MessagePurpose,
+    /// The code, or the bundle.
     pub(crate) code: &'a str,
     pub(crate) app_name: &'a str,
     pub(crate) logo_url: &'a str,

@@ -9,6 +9,7 @@ fn variables() -> BTreeMap<String, String> {
 
 fn values(variables: &BTreeMap<String, String>) -> Values<'_> {
     Values {
+        purpose: MessagePurpose::Code,
         code: "7G3K9QW2X",
         app_name: "Tom & Jerry",
         logo_url: "https://cdn.example/l.png?a=1&b=2",

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
-use vestibule_engine::model::{Millis, OutboxMessage};
+use vestibule_engine::model::{EmailEvent, Millis, OutboxMessage};
 use vestibule_engine::outbox;
 use vestibule_engine::store::Outcome;
 use vestibule_wire::OtpType;
 
+use super::event::event;
 use super::{OutboxStore, Shared};
-use crate::channel::{Delivery, Retry, SendError};
+use crate::channel::{Channel, Delivery, Retry, SendError};
 use crate::render::render;
 
 /// Times a record is tried when the store is away. Together they wait about three seconds.
@@ -44,10 +45,14 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
     /// Tries a claimed message once and records the outcome. Never panics, and never sends once the code is dead.
     pub(super) async fn process(&self, message: &OutboxMessage, abandon: &CancellationToken) -> Tried {
         let channel = label(message.channel);
-        // A panic in a channel or a renderer is a failed try, not the end of the worker.
-        let sent = AssertUnwindSafe(self.send(message, abandon)).catch_unwind().await;
-        let sent = sent.unwrap_or_else(|_| Err(SendError::later("the channel panicked")));
-        let outcome = self.judge(message, sent, abandon.is_cancelled());
+        let (delivery, sent) = self.attempt(message, abandon).await;
+        let error = sent.err();
+        let abandoned = abandon.is_cancelled();
+        let outcome = self.judge(message, error.as_ref(), abandoned);
+        // A message that a shutdown gives back is not late yet.
+        let event = delivery
+            .filter(|_| !abandoned || error.is_none())
+            .and_then(|delivery| event(message, &delivery, &outcome, error.as_ref(), self.clock.now_ms()));
         let (result, error) = match &outcome {
             Outcome::Sent => ("sent", ""),
             Outcome::Retry { error, .. } => ("retried", error.as_str()),
@@ -68,7 +73,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
                 tracing::error!(%message_id, channel, attempt, error, "message given up")
             }
         }
-        let recorded = self.record(message, &outcome).await;
+        let recorded = self.record(message, &outcome, event.as_ref()).await;
         if !recorded {
             metrics::counter!("vestibule_messages_total", "channel" => channel, "outcome" => "unrecorded")
                 .increment(1);
@@ -76,12 +81,25 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         Tried { outcome, recorded }
     }
 
-    async fn send(&self, message: &OutboxMessage, abandon: &CancellationToken) -> Result<(), SendError> {
-        let now = self.clock.now_ms();
-        let left = message.expires_at - now;
-        if left <= 0 {
-            return Err(SendError::never("the code expired before the message could be sent"));
-        }
+    /// Prepares and sends; a panic in a channel or a renderer is a failed try, not the end of the worker.
+    async fn attempt(
+        &self,
+        message: &OutboxMessage,
+        abandon: &CancellationToken,
+    ) -> (Option<Delivery>, Result<(), SendError>) {
+        let prepared = AssertUnwindSafe(self.prepare(message)).catch_unwind().await;
+        let prepared = prepared.unwrap_or_else(|_| Err(SendError::later("rendering panicked")));
+        let (channel, delivery) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return (None, Err(error)),
+        };
+        let sent = AssertUnwindSafe(self.send(message, channel, &delivery, abandon)).catch_unwind().await;
+        let sent = sent.unwrap_or_else(|_| Err(SendError::later("the channel panicked")));
+        (Some(delivery), sent)
+    }
+
+    /// What there is to send, and where to.
+    async fn prepare(&self, message: &OutboxMessage) -> Result<(&dyn Channel, Delivery), SendError> {
         let payload =
             outbox::open(&self.keys.current(), message).map_err(|e| SendError::never(e.to_string()))?;
         let channel = match message.channel {
@@ -112,27 +130,40 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
             attempt: u32::try_from(message.attempts).unwrap_or(u32::MAX),
             created_at: message.created_at,
             expires_at: message.expires_at,
-            now,
+            now: self.clock.now_ms(),
+            purpose: payload.purpose,
             code: payload.code,
             message: rendering.message,
         };
+        Ok((&**channel, delivery))
+    }
+
+    async fn send(
+        &self,
+        message: &OutboxMessage,
+        channel: &dyn Channel,
+        delivery: &Delivery,
+        abandon: &CancellationToken,
+    ) -> Result<(), SendError> {
+        let left = message.expires_at - delivery.now;
+        if left <= 0 {
+            return Err(SendError::never("the code expired before the message could be sent"));
+        }
         // A conversation that is still going on when the code dies must not end in a delivery.
         let left = Duration::from_millis(left.unsigned_abs());
         tokio::select! {
             biased;
-            sent = tokio::time::timeout(self.settings.send_timeout.min(left), channel.send(&delivery)) => {
+            sent = tokio::time::timeout(self.settings.send_timeout.min(left), channel.send(delivery)) => {
                 sent.unwrap_or_else(|_| Err(SendError::later("the channel did not finish in time")))
             }
             () = abandon.cancelled() => Err(SendError::later("the server shut down before the channel finished")),
         }
     }
 
-    fn judge(&self, message: &OutboxMessage, sent: Result<(), SendError>, abandoned: bool) -> Outcome {
-        let SendError { retry, text: error } = match sent {
-            Ok(()) => return Outcome::Sent,
-            Err(error) => error,
-        };
-        if retry == Retry::Never {
+    fn judge(&self, message: &OutboxMessage, error: Option<&SendError>, abandoned: bool) -> Outcome {
+        let Some(SendError { retry, text: error, smtp_code: _ }) = error else { return Outcome::Sent };
+        let error = error.clone();
+        if *retry == Retry::Never {
             return Outcome::Failed { error };
         }
         let delay = if abandoned {
@@ -149,11 +180,11 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
     }
 
     /// Records an outcome; a store that is away for a moment must not cause a second message.
-    async fn record(&self, message: &OutboxMessage, outcome: &Outcome) -> bool {
+    async fn record(&self, message: &OutboxMessage, outcome: &Outcome, event: Option<&EmailEvent>) -> bool {
         let message_id = message.id;
         let mut delay = FIRST_RECORD_DELAY;
         for attempt in 1..=RECORD_TRIES {
-            match self.store.settle(message.id, self.id, outcome).await {
+            match self.store.settle(message.id, self.id, outcome, event).await {
                 Ok(true) => return true,
                 Ok(false) => {
                     tracing::warn!(%message_id, "the message's lease went to another worker; it may have been sent twice");

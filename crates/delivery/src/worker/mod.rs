@@ -5,6 +5,7 @@
 //! slow, wrong or panicking delays nobody's request and does not end the worker.
 
 mod attempt;
+mod event;
 mod store;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use vestibule_engine::model::{Millis, OutboxMessage, Template};
+use vestibule_engine::model::{EmailEvent, Millis, OutboxMessage, Template};
 use vestibule_engine::store::{Outcome, Store, StoreError};
 use vestibule_wire::{MessageId, OrganizationId, TemplateId};
 
@@ -13,7 +13,13 @@ pub trait OutboxStore: Send + Sync {
     async fn claim(&self, worker: Uuid, limit: u32, lease_ms: i64) -> Result<Vec<OutboxMessage>, StoreError>;
 
     /// See [`Store::settle_message`].
-    async fn settle(&self, id: MessageId, worker: Uuid, outcome: &Outcome) -> Result<bool, StoreError>;
+    async fn settle(
+        &self,
+        id: MessageId,
+        worker: Uuid,
+        outcome: &Outcome,
+        event: Option<&EmailEvent>,
+    ) -> Result<bool, StoreError>;
 
     /// See [`Store::next_message_due`].
     async fn next_due(&self) -> Result<Option<Millis>, StoreError>;
@@ -32,8 +38,14 @@ impl<S: Store + ?Sized> OutboxStore for S {
         self.claim_messages(worker, limit, lease_ms).await
     }
 
-    async fn settle(&self, id: MessageId, worker: Uuid, outcome: &Outcome) -> Result<bool, StoreError> {
-        self.settle_message(id, worker, outcome).await
+    async fn settle(
+        &self,
+        id: MessageId,
+        worker: Uuid,
+        outcome: &Outcome,
+        event: Option<&EmailEvent>,
+    ) -> Result<bool, StoreError> {
+        self.settle_message(id, worker, outcome, event).await
     }
 
     async fn next_due(&self) -> Result<Option<Millis>, StoreError> {

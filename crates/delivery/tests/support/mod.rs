@@ -14,7 +14,7 @@ use vestibule_delivery::channel::{Channel, Delivery, SendError};
 use vestibule_delivery::render::render;
 use vestibule_delivery::worker::{Channels, OutboxStore, Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::keys::KeyRing;
-use vestibule_engine::model::{MessagePayload, Millis, OutboxMessage, Template};
+use vestibule_engine::model::{EmailEvent, MessagePayload, MessagePurpose, Millis, OutboxMessage, Template};
 use vestibule_engine::store::{Outcome, StoreError};
 use vestibule_engine::{Clock, outbox};
 use vestibule_wire::{MessageId, OrganizationId, OtpId, OtpType, TemplateId};
@@ -48,6 +48,7 @@ impl Clock for TestClock {
 
 pub fn payload(to: &str) -> MessagePayload {
     MessagePayload {
+        purpose: MessagePurpose::Code,
         to: to.to_owned(),
         code: CODE.to_owned(),
         lifetime_s: 300,
@@ -79,6 +80,7 @@ pub fn delivery(channel: OtpType, payload: &MessagePayload) -> Delivery {
         created_at: START,
         expires_at: START + LIFETIME,
         now: START + 40,
+        purpose: payload.purpose,
         code: CODE.to_owned(),
         message: render(channel, payload, None, &settings()).message,
     }
@@ -106,6 +108,8 @@ pub struct FakeStore {
     pub keys: Arc<KeyRing>,
     pub rows: Mutex<BTreeMap<MessageId, Row>>,
     pub templates: Mutex<HashMap<TemplateId, Template>>,
+    /// What was told of e-mails.
+    pub events: Mutex<Vec<EmailEvent>>,
     /// So many claims and settlements fail before the store is back.
     pub failing_claims: AtomicU32,
     pub failing_settlements: AtomicU32,
@@ -118,6 +122,7 @@ impl FakeStore {
             keys: Arc::new(KeyRing::of_file(KeyFile::generate(&SeededEntropy::new(1))).unwrap()),
             rows: Mutex::default(),
             templates: Mutex::default(),
+            events: Mutex::default(),
             failing_claims: AtomicU32::new(0),
             failing_settlements: AtomicU32::new(0),
         })
@@ -181,7 +186,13 @@ impl OutboxStore for FakeStore {
             .collect())
     }
 
-    async fn settle(&self, id: MessageId, worker: Uuid, outcome: &Outcome) -> Result<bool, StoreError> {
+    async fn settle(
+        &self,
+        id: MessageId,
+        worker: Uuid,
+        outcome: &Outcome,
+        event: Option<&EmailEvent>,
+    ) -> Result<bool, StoreError> {
         Self::fails(&self.failing_settlements)?;
         tokio::task::yield_now().await;
         let mut rows = self.rows.lock().unwrap();
@@ -190,6 +201,7 @@ impl OutboxStore for FakeStore {
             return Ok(false);
         };
         row.worker = None;
+        self.events.lock().unwrap().extend(event.cloned());
         match outcome {
             Outcome::Sent => row.state = State::Sent,
             Outcome::Failed { error } => row.state = State::Failed(error.clone()),

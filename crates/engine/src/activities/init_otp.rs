@@ -5,53 +5,38 @@ use vestibule_crypto::otp_code;
 use vestibule_crypto::p256::AgreementKey;
 use vestibule_crypto::seal::place;
 use vestibule_crypto::secret::Secret;
-use vestibule_wire::{
-    FeatureName, InitOtp, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, Refusal, is_loopback_http,
-};
+use vestibule_wire::{FeatureName, InitOtp, OrganizationId, OtpFlavour, OtpId, OtpType, Refusal};
 
+use super::message::{self, Message};
 use super::{Context, Effect, result};
 use crate::limits;
-use crate::model::{ContactKey, IdentifierKey, MessagePayload, Otp, OutboxMessage};
-use crate::outbox;
-use crate::store::{ChangeSet, ContactHolder, IntentKeys, TakeSend, TemplateKey, Write};
+use crate::model::{ContactKey, IdentifierKey, MessagePurpose, Otp};
+use crate::store::{ChangeSet, ContactHolder, IntentKeys, TakeSend, Write};
 
 pub(super) fn keys(intent: &InitOtp, organization: OrganizationId) -> IntentKeys {
     let contact = ContactKey::of(&intent.contact);
-    let email = intent.contact.kind() == OtpType::Email;
     IntentKeys {
-        contact_limits: Some(contact),
         identifier: intent
             .user_identifier
             .as_deref()
             .map(|id| (contact, IdentifierKey::of(organization, id))),
-        contact_in_target: Some(contact),
-        template: email.then(|| intent.options.template_id.map_or(TemplateKey::Latest, TemplateKey::Id)),
-        ..Default::default()
+        ..message::keys(&intent.contact, &intent.options)
     }
 }
 
 pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refusal> {
     let facts = cx.facts;
     let organization = &cx.caller.target;
-    check_channel(cx, intent)?;
-    let template_id = match (&facts.template, intent.options.template_id) {
-        (Some(template), _) => Some(template.id),
-        (None, Some(_)) if intent.contact.kind() == OtpType::Email => return Err(Refusal::UnknownTemplate),
-        // Stored templates are those of e-mail; a text message has its own member.
-        (None, _) => None,
+    let kind = intent.contact.kind();
+    let feature = match kind {
+        OtpType::Email => FeatureName::OtpEmailAuth,
+        OtpType::Sms => FeatureName::SmsAuth,
     };
+    message::check_channel(cx, kind, feature, &intent.options)?;
+    let template_id = message::template(cx, kind, &intent.options)?;
     let user_id = match intent.flavour {
         OtpFlavour::Legacy | OtpFlavour::Encrypted => None,
-        OtpFlavour::Auth => match facts.contact_in_target.as_slice() {
-            [] => {
-                return Err(Refusal::ContactNotFound {
-                    kind: intent.contact.kind(),
-                    organization: organization.id,
-                });
-            }
-            [holder] => Some(holder.user.id),
-            [_, _, ..] => return Err(Refusal::AmbiguousContact),
-        },
+        OtpFlavour::Auth => Some(message::only_holder(cx, kind)?.user.id),
     };
     let contact = ContactKey::of(&intent.contact);
     let trusted = facts.trusted_identifier || presents_own_key(cx);
@@ -114,7 +99,19 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         created_at: facts.now,
     })));
     if !sandbox {
-        changes.push(enqueue(cx, intent, id, code.expose(), template_id));
+        changes.push(message::enqueue(
+            cx,
+            Message {
+                purpose: MessagePurpose::Code,
+                contact: &intent.contact,
+                secret: code.expose(),
+                options: &intent.options,
+                template_id,
+                lifetime_s: intent.lifetime_s,
+                patience_s: intent.lifetime_s,
+                otp_id: id,
+            },
+        ));
     }
 
     let mut members = result! { "otpId": id.to_string() };
@@ -128,26 +125,6 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         members.insert("otpEncryptionTargetBundle".to_owned(), bundle.into());
     }
     Ok(Effect { result: members, changes })
-}
-
-fn check_channel(cx: &Context<'_>, intent: &InitOtp) -> Result<(), Refusal> {
-    let (feature, configured) = match intent.contact.kind() {
-        OtpType::Email => (FeatureName::OtpEmailAuth, cx.settings.email_enabled),
-        OtpType::Sms => (FeatureName::SmsAuth, cx.settings.sms_enabled),
-    };
-    if !cx.caller.target.has(feature) {
-        return Err(Refusal::NotAuthorized);
-    }
-    if !configured {
-        return Err(match intent.contact.kind() {
-            OtpType::Email => Refusal::EmailSendingDisabled,
-            OtpType::Sms => Refusal::NotAuthorized,
-        });
-    }
-    if !cx.settings.development && intent.options.logo_url.as_deref().is_some_and(is_loopback_http) {
-        return Err(Refusal::InvalidLogoUrl);
-    }
-    Ok(())
 }
 
 /// Whether the caller has proved the contact before and stamps with a key of its own: it may use the reserve of sends.
@@ -179,43 +156,4 @@ fn seal_target(cx: &Context<'_>, id: OtpId, key: &AgreementKey) -> Vec<u8> {
     let sealed = cx.keys.sealing_key().seal(cx.entropy, &target_place(id), &pair);
     zeroize::Zeroize::zeroize(&mut pair);
     sealed
-}
-
-fn enqueue(
-    cx: &Context<'_>,
-    intent: &InitOtp,
-    otp_id: OtpId,
-    code: &str,
-    template_id: Option<vestibule_wire::TemplateId>,
-) -> Write {
-    let facts = cx.facts;
-    let options = &intent.options;
-    let tenant_name = || facts.parent.as_ref().unwrap_or(&cx.caller.target).name.clone();
-    let payload = MessagePayload {
-        to: intent.contact.delivery().to_owned(),
-        code: code.to_owned(),
-        lifetime_s: intent.lifetime_s,
-        app_name: options.app_name.clone().unwrap_or_else(tenant_name),
-        logo_url: options.logo_url.clone(),
-        magic_link_template: options.magic_link_template.clone(),
-        template_variables: options.template_variables.clone(),
-        template_id,
-        sms_template: options.sms_template.clone(),
-        send_from: options.send_from.clone(),
-        sender_name: options.sender_name.clone(),
-        reply_to: options.reply_to.clone(),
-    };
-    let id = MessageId(cx.id());
-    Write::Enqueue(Box::new(OutboxMessage {
-        id,
-        organization_id: cx.caller.target.id,
-        tenant_id: cx.caller.tenant(),
-        otp_id,
-        channel: intent.contact.kind(),
-        payload: outbox::seal(cx.keys, cx.entropy, id, &payload),
-        attempts: 0,
-        due_at: facts.now,
-        expires_at: facts.now + i64::from(intent.lifetime_s) * 1000,
-        created_at: facts.now,
-    }))
 }

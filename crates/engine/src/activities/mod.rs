@@ -6,9 +6,12 @@ mod authenticators;
 mod create_sub_organization;
 mod credentials;
 mod definitions;
+mod email_auth;
 mod features;
 mod guess;
 mod init_otp;
+mod made_keys;
+mod message;
 mod mfa_policies;
 mod oauth_providers;
 mod organization;
@@ -16,6 +19,7 @@ mod otp_auth;
 mod otp_login;
 mod policies;
 mod read_only_session;
+mod read_write_session;
 mod session;
 mod session_profiles;
 mod stamp_login;
@@ -109,6 +113,8 @@ pub(crate) fn keys(intent: &Intent, organization: OrganizationId) -> IntentKeys 
         Intent::VerifyOtp(i) => IntentKeys { otp: i.otp_id, ..Default::default() },
         Intent::OtpAuth(i) => IntentKeys { otp: i.otp_id, ..Default::default() },
         Intent::OtpLogin(i) => otp_login::keys(i),
+        Intent::EmailAuth(i) => email_auth::keys(i),
+        Intent::CreateReadWriteSession(i) => read_write_session::keys(i),
         Intent::StampLogin(i) => session::keys(&i.session),
         Intent::CreateSubOrganization(i) => create_sub_organization::keys(i),
         Intent::CreateApiKeys(i) => api_keys::create_keys(i),
@@ -137,12 +143,11 @@ pub(crate) fn keys(intent: &Intent, organization: OrganizationId) -> IntentKeys 
         Intent::DeleteMfaPolicy(i) => of_user(i.user_id),
         Intent::CreateSessionProfile(_) => session_profiles::keys(),
         Intent::Vote(i) => IntentKeys { voted: Some(i.fingerprint), ..Default::default() },
-        Intent::DeleteSubOrganization | Intent::UpdateOrganizationName(_) | Intent::Oauth => {
-            IntentKeys::default()
-        }
-        Intent::EmailAuth(_)
-        | Intent::CreateReadWriteSession(_)
-        | Intent::CreateWebhookEndpoint(_)
+        Intent::DeleteSubOrganization
+        | Intent::UpdateOrganizationName(_)
+        | Intent::CreateReadOnlySession
+        | Intent::Oauth => IntentKeys::default(),
+        Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
         | Intent::DeleteWebhookEndpoint(_) => IntentKeys::default(),
     }
@@ -263,6 +268,8 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         Intent::VerifyOtp(i) => verify_otp::decide(cx, i),
         Intent::OtpAuth(i) => otp_auth::decide(cx, i),
         Intent::OtpLogin(i) => otp_login::decide(cx, i).into(),
+        Intent::EmailAuth(i) => email_auth::decide(cx, i).into(),
+        Intent::CreateReadWriteSession(i) => read_write_session::decide(cx, i).into(),
         Intent::StampLogin(i) => stamp_login::decide(cx, i).into(),
         Intent::CreateReadOnlySession => read_only_session::decide(cx).into(),
         Intent::CreateSubOrganization(i) => create_sub_organization::decide(cx, i).into(),
@@ -300,9 +307,7 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         // A vote is cast on another activity and never decided as one of its own.
         Intent::Vote(_) => Decision::Refuse(Refusal::FingerprintNotFound, ChangeSet::new()),
         // Not answered yet: routing knows their paths only once they are decided here.
-        Intent::EmailAuth(_)
-        | Intent::CreateReadWriteSession(_)
-        | Intent::CreateWebhookEndpoint(_)
+        Intent::CreateWebhookEndpoint(_)
         | Intent::UpdateWebhookEndpoint(_)
         | Intent::DeleteWebhookEndpoint(_) => Decision::Refuse(Refusal::UnknownPath, ChangeSet::new()),
     }

@@ -7,7 +7,7 @@ use vestibule_wire::{DecimalText, Refusal, SessionProfileId, SessionRequest};
 
 use super::Context;
 use crate::limits;
-use crate::model::{Authentication, Credential, Definition, Owner, SessionProfileBody};
+use crate::model::{Authentication, Credential, Definition, Millis, Owner, SessionProfileBody};
 use crate::store::{ChangeSet, IntentKeys, Write};
 
 /// Default lifetime of session keys and of keys made by OTP_AUTH, seconds.
@@ -52,6 +52,21 @@ pub(super) fn lifetime(cx: &Context<'_>, text: Option<&DecimalText>, default: u3
     }
 }
 
+/// What of a lifetime is left of how long one authentication is good for: neither refreshing nor another key carries a
+/// session beyond that.
+pub(super) fn within_age(
+    cx: &Context<'_>,
+    lifetime_s: u32,
+    authenticated_at: Millis,
+) -> Result<u32, Refusal> {
+    let Some(most) = cx.settings.max_session_age_s else { return Ok(lifetime_s) };
+    let left = authenticated_at / 1000 + i64::from(most) - cx.facts.now / 1000;
+    match u32::try_from(left).unwrap_or(0) {
+        0 => Err(Refusal::AuthenticationTooOld),
+        left => Ok(lifetime_s.min(left)),
+    }
+}
+
 /// Grants a session: registers the key and signs the token. `authentication` is when and how its user authenticated.
 pub(super) fn grant(
     cx: &Context<'_>,
@@ -70,14 +85,7 @@ pub(super) fn grant(
     if let Some(most) = profile.as_ref().and_then(|(_, says)| says.expiration_seconds) {
         lifetime_s = lifetime_s.min(most);
     }
-    if let Some(most) = cx.settings.max_session_age_s {
-        // Refreshing never carries a session beyond what one authentication is good for.
-        let left = authentication.at / 1000 + i64::from(most) - now / 1000;
-        lifetime_s = lifetime_s.min(u32::try_from(left).unwrap_or(0));
-        if lifetime_s == 0 {
-            return Err(Refusal::AuthenticationTooOld);
-        }
-    }
+    lifetime_s = within_age(cx, lifetime_s, authentication.at)?;
     let lookup = key.compressed().to_vec();
     let existing = cx.facts.existing_credentials.iter().find(|c| c.lookup == lookup);
     if existing.is_some_and(|c| c.user_id != owner.user_id || c.kind != CredentialType::Login) {

@@ -36,7 +36,7 @@ fn profile(cx: &Context<'_>, intent: &StampLogin) -> Result<Option<String>, Refu
 }
 
 /// A session key that asks for another one, or for more time, hands on how its user authenticated.
-fn authentication(cx: &Context<'_>) -> Authentication {
+pub(super) fn authentication(cx: &Context<'_>) -> Authentication {
     let stamped = cx.caller.credential.as_ref();
     let inherited = stamped.and_then(|credential| credential.authentication.clone());
     let at = match cx.caller.via {

@@ -59,6 +59,16 @@ pub enum Write {
     },
     /// Takes one send and one live slot of a contact. Guard: see the fields.
     TakeSend(TakeSend),
+    /// Takes one send of a contact for a message that carries no code to be guessed: no live slot, whatever the failures.
+    /// Guard: the oldest of the counted sends is at least this old.
+    TakeMail {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// The contact.
+        contact: ContactKey,
+        /// Milliseconds.
+        window_ms: i64,
+    },
     /// Takes one send of an identifier. Guard: the oldest of its three sends is older than `window_ms`.
     TakeIdentifierSend {
         /// Tenant.

@@ -61,6 +61,8 @@ pub struct InboxMessage {
     pub html: Option<String>,
     /// The code it carries.
     pub otp_code: Option<String>,
+    /// The bundle it carries.
+    pub credential_bundle: Option<String>,
     /// The attempt the code belongs to.
     pub otp_id: Option<OtpId>,
     /// RFC 3339, UTC.

@@ -78,7 +78,19 @@ impl dev::Inbox for ShownInbox {
 }
 
 fn shown(message: &InboxMessage) -> dev::InboxMessage {
-    let InboxMessage { id, channel, to, from, subject, text, html, otp_code, otp_id, created_at } = message;
+    let InboxMessage {
+        id,
+        channel,
+        to,
+        from,
+        subject,
+        text,
+        html,
+        otp_code,
+        credential_bundle,
+        otp_id,
+        created_at,
+    } = message;
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     dev::InboxMessage {
         id: id.to_string(),
@@ -89,6 +101,7 @@ fn shown(message: &InboxMessage) -> dev::InboxMessage {
         text: text.clone(),
         html: given(html),
         otp_code: given(otp_code),
+        credential_bundle: given(credential_bundle),
         otp_id: Some(*otp_id),
         created_at: created_at.clone(),
     }

@@ -337,4 +337,20 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         key: &["organization_id", "kind", "id"],
     },
+    Table {
+        name: "message_events",
+        columns: &[
+            bytes("tenant_id"),
+            bytes("contact_key"),
+            bytes("id"),
+            bytes("organization_id"),
+            int("kind"),
+            text("message_id"),
+            text("from_address"),
+            text("to_address"),
+            text("details"),
+            int("created_at"),
+        ],
+        key: &["tenant_id", "contact_key", "id"],
+    },
 ];

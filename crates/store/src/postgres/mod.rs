@@ -19,14 +19,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, Definition, DefinitionKind, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey,
-    Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, Millis, Organization, OutboxMessage,
+    ProxyConfig, ServerKey, Template, UserRecord,
 };
 use vestibule_engine::store::{
     ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
     SealedValue, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
+use vestibule_wire::view::EmailEventType;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 pub use open::OpenPostgresError;
@@ -370,9 +371,26 @@ impl Store for PostgresStore {
         id: MessageId,
         worker: uuid::Uuid,
         outcome: &Outcome,
+        event: Option<&EmailEvent>,
     ) -> Result<bool, StoreError> {
+        let told = event.map(|event| upkeep::tell(&id, &worker, event));
         let (statement, params) = upkeep::settle(&id, &worker, outcome);
-        Ok(self.change(statement, &params).await? == 1)
+        let mut steps: Vec<Query<'_>> = Vec::with_capacity(2);
+        steps.extend(told.as_ref().map(|(statement, params)| (*statement, params.as_slice())));
+        steps.push((statement, &params));
+        Ok(self.changes(&steps).await?.last().is_some_and(|answer| answer.count == 1))
+    }
+
+    async fn email_events(
+        &self,
+        organization: OrganizationId,
+        contact: ContactKey,
+        event_type: Option<EmailEventType>,
+        page: Page,
+    ) -> Result<Vec<EmailEvent>, StoreError> {
+        let listing = listing::email_events(&organization, &contact, event_type, page);
+        let found = self.many(listing.statement, &listing.params, rows::email_event).await?;
+        Ok(listing.in_order(found))
     }
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {

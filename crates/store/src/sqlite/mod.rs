@@ -24,14 +24,15 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, Definition, DefinitionKind, Millis, Organization, OutboxMessage, ProxyConfig, ServerKey,
-    Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, Millis, Organization, OutboxMessage,
+    ProxyConfig, ServerKey, Template, UserRecord,
 };
 use vestibule_engine::store::{
     ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
     SealedValue, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
+use vestibule_wire::view::EmailEventType;
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 pub use backup::{BackupContents, BackupError, Restored, backup, restore};
@@ -239,13 +240,31 @@ impl Store for SqliteStore {
         id: MessageId,
         worker: uuid::Uuid,
         outcome: &Outcome,
+        event: Option<&EmailEvent>,
     ) -> Result<bool, StoreError> {
-        let outcome = outcome.clone();
+        let (outcome, event) = (outcome.clone(), event.cloned());
         self.upkeep(move |tx| {
+            if let Some(event) = &event {
+                let (statement, params) = shared::tell(&id, &worker, event);
+                tx.execute(statement, &params)?;
+            }
             let (statement, params) = shared::settle(&id, &worker, &outcome);
             Ok(tx.execute(statement, &params)? == 1)
         })
         .await
+    }
+
+    async fn email_events(
+        &self,
+        organization: OrganizationId,
+        contact: ContactKey,
+        event_type: Option<EmailEventType>,
+        page: Page,
+    ) -> Result<Vec<EmailEvent>, StoreError> {
+        let listing = listing::email_events(&organization, &contact, event_type, page);
+        let found =
+            self.readers.with(|conn| many(conn, listing.statement, &listing.params, rows::email_event))?;
+        Ok(listing.in_order(found))
     }
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {

@@ -86,6 +86,13 @@ macro_rules! server_key {
     };
 }
 
+macro_rules! email_event {
+    ($t:literal) => {
+        prefixed!($t: "id" "organization_id" "tenant_id" "contact_key" "kind" "message_id" "from_address" "to_address"
+            "details" "created_at")
+    };
+}
+
 /// The tenant of the organization in parameter 1, or in the one named.
 macro_rules! tenant {
     () => {

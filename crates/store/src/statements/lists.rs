@@ -147,4 +147,25 @@ pub(super) const DEFINITION: &str = concat!(
     " FROM definitions WHERE organization_id = $1 AND kind = $2 AND id = $3"
 );
 
+/// A page of e-mail events: `$1` organization, `$2` contact, `$3` cursor, `$4` code of the type or null, `$5` limit. A parent
+/// sees those of its sub-organizations too.
+macro_rules! email_events {
+    ($sign:literal $order:literal) => {
+        concat!(
+            "SELECT ",
+            email_event!(""),
+            " FROM message_events WHERE (organization_id = $1 OR tenant_id = $1) AND tenant_id = ",
+            tenant!(),
+            " AND contact_key = $2 AND id ",
+            $sign,
+            " $3 AND kind = COALESCE($4, kind) ORDER BY id",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+
+pub(super) const EMAIL_EVENTS_AFTER: &str = email_events!("<" " DESC");
+pub(super) const EMAIL_EVENTS_BEFORE: &str = email_events!(">" "");
+
 pub(super) const META: &str = "SELECT value FROM meta WHERE key = $1";

@@ -106,6 +106,8 @@ statements! {
     SubsByVerifiedBefore "subs_by_verified_before" => same(lists::SUBS_BY_VERIFIED_BEFORE);
     SubsAnyVerifiedAfter "subs_any_verified_after" => same(lists::SUBS_ANY_VERIFIED_AFTER);
     SubsAnyVerifiedBefore "subs_any_verified_before" => same(lists::SUBS_ANY_VERIFIED_BEFORE);
+    EmailEventsAfter "email_events_after" => same(lists::EMAIL_EVENTS_AFTER);
+    EmailEventsBefore "email_events_before" => same(lists::EMAIL_EVENTS_BEFORE);
     InsertActivity "insert_activity" => same(writes::INSERT_ACTIVITY);
     UpdateActivity "update_activity" => same(writes::UPDATE_ACTIVITY);
     LiveCredential "live_credential" => same(writes::LIVE_CREDENTIAL);
@@ -116,6 +118,7 @@ statements! {
     TakeReserve1 "take_reserve_1" => same(writes::TAKE_RESERVE_1);
     TakeReserve2 "take_reserve_2" => same(writes::TAKE_RESERVE_2);
     TakeReserve3 "take_reserve_3" => same(writes::TAKE_RESERVE_3);
+    TakeMail "take_mail" => same(writes::TAKE_MAIL);
     TakeIdentifierSend "take_identifier_send" => same(writes::TAKE_IDENTIFIER_SEND);
     InsertOtp "insert_otp" => same(writes::INSERT_OTP);
     SpendAttempt "spend_attempt" => same(writes::SPEND_ATTEMPT);
@@ -170,11 +173,13 @@ statements! {
     NextMessageDue "next_message_due" => same(upkeep::NEXT_MESSAGE_DUE);
     SettleMessage "settle_message" => same(upkeep::SETTLE_MESSAGE);
     RetryMessage "retry_message" => same(upkeep::RETRY_MESSAGE);
+    InsertEmailEvent "insert_email_event" => dialect::INSERT_EMAIL_EVENT;
     PurgeOtps "purge_otps" => same(upkeep::PURGE_OTPS);
     PurgeTokens "purge_tokens" => same(upkeep::PURGE_TOKENS);
     PurgeRefusedGuesses "purge_refused_guesses" => same(upkeep::PURGE_REFUSED_GUESSES);
     PurgeCredentials "purge_credentials" => same(upkeep::PURGE_CREDENTIALS);
     PurgeActivities "purge_activities" => same(upkeep::PURGE_ACTIVITIES);
+    PurgeMessageEvents "purge_message_events" => same(upkeep::PURGE_MESSAGE_EVENTS);
     PurgeSent "purge_sent" => same(upkeep::PURGE_SENT);
     PurgeFailed "purge_failed" => same(upkeep::PURGE_FAILED);
     WalkContactLimits "walk_contact_limits" => same(upkeep::WALK_CONTACT_LIMITS);

@@ -31,6 +31,9 @@ pub(super) const PURGE_CREDENTIALS: &str = "DELETE FROM credentials WHERE (organ
 pub(super) const PURGE_ACTIVITIES: &str = "DELETE FROM activities WHERE (organization_id, id) IN \
     (SELECT organization_id, id FROM activities WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
 
+pub(super) const PURGE_MESSAGE_EVENTS: &str = "DELETE FROM message_events WHERE (tenant_id, contact_key, id) IN \
+    (SELECT tenant_id, contact_key, id FROM message_events WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
+
 pub(super) const PURGE_SENT: &str = "DELETE FROM outbox WHERE id IN \
     (SELECT id FROM outbox WHERE state = 1 AND due_at <= $1 ORDER BY due_at LIMIT $2)";
 

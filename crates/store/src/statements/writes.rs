@@ -70,6 +70,12 @@ pub(super) const TAKE_RESERVE_1: &str = take_send!(reserved "slot_1");
 pub(super) const TAKE_RESERVE_2: &str = take_send!(reserved "slot_2");
 pub(super) const TAKE_RESERVE_3: &str = take_send!(reserved "slot_3");
 
+/// `$1` tenant, `$2` contact, `$3` now, `$4` newest time at which the oldest counted send may have been.
+pub(super) const TAKE_MAIL: &str = "INSERT INTO contact_limits (tenant_id, contact_key, touched_at, send_3) \
+    VALUES ($1, $2, $3, $3) ON CONFLICT (tenant_id, contact_key) DO UPDATE SET \
+    send_1 = contact_limits.send_2, send_2 = contact_limits.send_3, send_3 = $3, touched_at = $3 \
+    WHERE contact_limits.send_1 = 0 OR contact_limits.send_1 <= $4";
+
 pub(super) const TAKE_IDENTIFIER_SEND: &str = "INSERT INTO identifier_limits \
     (tenant_id, identifier_key, send_3) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, identifier_key) DO UPDATE SET \
     send_1 = identifier_limits.send_2, send_2 = identifier_limits.send_3, send_3 = $3 \

@@ -1,12 +1,14 @@
 use vestibule_engine::model::{
-    Authentication, AuthenticationType, Ballot, BallotCredential, Credential, Definition, DefinitionKind,
-    Deliberation, EvaluationRecord, Method, MfaPolicy, OauthIdentity, Organization, PolicyRecord,
-    StoredFailure, User,
+    Authentication, Ballot, BallotCredential, Credential, Definition, DefinitionKind, Deliberation,
+    EvaluationRecord, Method, MfaPolicy, OauthIdentity, Organization, StoredFailure, User,
 };
 use vestibule_engine::store::{IntentKeys, SubOrganizationFilter, Write};
 use vestibule_wire::query::Page;
-use vestibule_wire::view::{ActivityStatus, Quorum};
-use vestibule_wire::{MfaPolicyId, OrganizationId, SessionProfileId, TagId, UserId, VoteId};
+use vestibule_wire::view::{ActivityStatus, Outcome, PolicyResult, Quorum};
+use vestibule_wire::{
+    AuthenticationType, MfaPolicyId, OrganizationId, PolicyEvaluationId, PolicyId, SessionProfileId, TagId,
+    UserId, VoteId,
+};
 
 use super::fixtures::*;
 
@@ -88,7 +90,8 @@ pub async fn a_user_changes_only_from_the_version_that_was_read(s: Subject) {
             id: MfaPolicyId(new_id()),
             name: "codes".to_owned(),
             condition: "true".to_owned(),
-            required: vec![vec![Method { kind: AuthenticationType::EmailOtp, id: None }]],
+            required: serde_json::from_str(r#"[{"any":[{"type":"AUTHENTICATION_TYPE_EMAIL_OTP"}]}]"#)
+                .unwrap(),
             order: 1,
             notes: None,
             created_at: START,
@@ -199,12 +202,12 @@ pub async fn an_activity_that_waits_changes_only_from_the_version_that_was_read(
             created_at: START,
         }],
         evaluations: vec![EvaluationRecord {
-            id: new_id(),
+            id: PolicyEvaluationId(new_id()),
             vote_id: VoteId(new_id()),
-            policies: vec![PolicyRecord {
-                policy_id: new_id().to_string(),
-                outcome: "OUTCOME_REQUIRES_CONSENSUS".to_owned(),
-                reason: "one approver is missing".to_owned(),
+            policies: vec![PolicyResult {
+                policy_id: PolicyId(new_id()),
+                outcome: Outcome::RequiresConsensus,
+                reason: Some("one approver is missing".to_owned()),
             }],
             created_at: START,
         }],

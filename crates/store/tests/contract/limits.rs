@@ -94,6 +94,42 @@ pub async fn a_live_slot_is_not_taken(s: Subject) {
     }
 }
 
+pub async fn a_mail_without_a_code_takes_a_send_and_no_slot(s: Subject) {
+    let tenant = s.parent().await;
+    let key = contact("ada@example.com");
+    let mail = || vec![Write::TakeMail { tenant, contact: key, window_ms: WINDOW }];
+    s.commit(mail()).await;
+    s.clock.advance(1000);
+    s.commit(take(send(tenant, key, 0))).await;
+    s.commit(vec![Write::CountFailure { tenant, contact: key, locked: None }]).await;
+    s.clock.advance(1000);
+    // Failures since the read are none of its business.
+    s.commit(mail()).await;
+    let found = limits(&s, tenant, key).await;
+    assert_eq!(found.sends, [START, START + 1000, START + 2000]);
+    assert_eq!(found.slots.iter().filter(|slot| slot.otp.is_some()).count(), 1);
+    assert_eq!((found.failures, found.reserve), (1, [0, 0]));
+    s.clock.advance(WINDOW - 2000 - 1);
+    s.conflict(mail(), "TakeMail").await;
+    s.clock.advance(1);
+    s.commit(mail()).await;
+    s.conflict(mail(), "TakeMail").await;
+    s.conflict(take(TakeSend { seen_failures: 1, ..send(tenant, key, 1) }), "TakeSend").await;
+}
+
+pub async fn of_fifty_parallel_mails_three_are_taken(s: Subject) {
+    let tenant = s.parent().await;
+    let contact = contact("ada@example.com");
+    let taken = parallel(50, |_| {
+        let s = s.clone();
+        async move {
+            s.try_commit(vec![Write::TakeMail { tenant, contact, window_ms: WINDOW }]).await.is_ok()
+        }
+    })
+    .await;
+    assert_eq!(taken.into_iter().filter(|taken| *taken).count(), 3);
+}
+
 pub async fn a_slot_frees_when_its_code_expires(s: Subject) {
     let tenant = s.parent().await;
     let key = contact("ada@example.com");

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 
-use vestibule_engine::model::OutboxMessage;
+use vestibule_engine::model::{ContactKey, EmailEvent, OutboxMessage};
 use vestibule_engine::store::{Outcome, Write};
-use vestibule_wire::{OrganizationId, OtpType};
+use vestibule_wire::query::{Cursor, Page};
+use vestibule_wire::view::{EmailEventDetails, EmailEventType};
+use vestibule_wire::{EmailEventId, OrganizationId, OtpType};
 
 use super::fixtures::*;
 
@@ -57,9 +59,12 @@ pub async fn a_lease_that_ran_out_is_taken_over(s: Subject) {
         [(it.id, 2, OtpType::Sms)]
     );
     for outcome in [Outcome::Sent, Outcome::Retry { at: START, error: "late".to_owned() }] {
-        assert!(!s.store.settle_message(it.id, dead, &outcome).await.unwrap(), "the lease went to another");
+        assert!(
+            !s.store.settle_message(it.id, dead, &outcome, None).await.unwrap(),
+            "the lease went to another"
+        );
     }
-    assert!(s.store.settle_message(it.id, alive, &Outcome::Sent).await.unwrap());
+    assert!(s.store.settle_message(it.id, alive, &Outcome::Sent, None).await.unwrap());
 }
 
 pub async fn a_message_that_is_tried_again_waits_for_its_time(s: Subject) {
@@ -68,8 +73,11 @@ pub async fn a_message_that_is_tried_again_waits_for_its_time(s: Subject) {
     let worker = new_id();
     claim(&s, worker).await;
     let retry = |at| Outcome::Retry { at, error: "connection refused".to_owned() };
-    assert!(s.store.settle_message(it.id, worker, &retry(START + 2 * MINUTE)).await.unwrap());
-    assert!(!s.store.settle_message(it.id, worker, &Outcome::Sent).await.unwrap(), "the lease is given back");
+    assert!(s.store.settle_message(it.id, worker, &retry(START + 2 * MINUTE), None).await.unwrap());
+    assert!(
+        !s.store.settle_message(it.id, worker, &Outcome::Sent, None).await.unwrap(),
+        "the lease is given back"
+    );
     assert_eq!(s.store.next_message_due().await.unwrap(), Some(START + 2 * MINUTE));
     s.clock.advance(2 * MINUTE - 1);
     assert_eq!(claim(&s, worker).await, []);
@@ -77,7 +85,7 @@ pub async fn a_message_that_is_tried_again_waits_for_its_time(s: Subject) {
     let again = claim(&s, worker).await;
     assert_eq!((again[0].attempts, again[0].payload.as_slice()), (2, b"sealed".as_slice()));
     // A time beyond the code's life is no time at all.
-    assert!(s.store.settle_message(it.id, worker, &retry(START + DAY)).await.unwrap());
+    assert!(s.store.settle_message(it.id, worker, &retry(START + DAY), None).await.unwrap());
     assert_eq!(s.store.next_message_due().await.unwrap(), Some(it.expires_at));
 }
 
@@ -86,10 +94,13 @@ pub async fn a_settled_message_is_never_claimed_again(s: Subject) {
     for outcome in [Outcome::Sent, Outcome::Failed { error: "no such mailbox".to_owned() }] {
         let it = message(tenant());
         enqueue(&s, &it).await;
-        assert!(!s.store.settle_message(it.id, worker, &outcome).await.unwrap(), "nobody claimed it yet");
+        assert!(
+            !s.store.settle_message(it.id, worker, &outcome, None).await.unwrap(),
+            "nobody claimed it yet"
+        );
         assert_eq!(claim(&s, worker).await.len(), 1);
-        assert!(s.store.settle_message(it.id, worker, &outcome).await.unwrap());
-        assert!(!s.store.settle_message(it.id, worker, &outcome).await.unwrap());
+        assert!(s.store.settle_message(it.id, worker, &outcome, None).await.unwrap());
+        assert!(!s.store.settle_message(it.id, worker, &outcome, None).await.unwrap());
         assert_eq!(s.store.next_message_due().await.unwrap(), None);
         s.clock.advance(2 * LEASE);
         assert_eq!(claim(&s, worker).await, []);
@@ -128,4 +139,105 @@ pub async fn a_claim_of_any_size_comes_back_whole(s: Subject) {
     assert!(claimed.iter().all(|message| message.payload.len() == 4096));
     let ids = |messages: &[OutboxMessage]| messages.iter().map(|message| message.id).collect::<BTreeSet<_>>();
     assert_eq!(ids(&claimed), ids(&all));
+}
+
+pub fn event(message: &OutboxMessage, event_type: EmailEventType, at: i64) -> EmailEvent {
+    EmailEvent {
+        id: EmailEventId(new_id()),
+        organization_id: message.organization_id,
+        tenant_id: message.tenant_id,
+        contact_key: contact("ada@example.com"),
+        event_type,
+        message_id: format!("<{}@mail.example>", message.id),
+        from: "no-reply@mail.example".to_owned(),
+        to: "Ada@example.com".to_owned(),
+        details: EmailEventDetails {
+            diagnostic_code: Some("smtp; 550".to_owned()),
+            ..EmailEventDetails::default()
+        },
+        at,
+    }
+}
+
+async fn events(s: &Subject, organization: OrganizationId, key: ContactKey) -> Vec<EmailEvent> {
+    s.store.email_events(organization, key, None, Page::default()).await.unwrap()
+}
+
+pub async fn what_became_of_a_mail_is_told_with_its_outcome(s: Subject) {
+    let parent = s.parent().await;
+    let (sub, other) = (s.sub(parent).await, s.sub(parent).await);
+    let key = contact("ada@example.com");
+    let worker = new_id();
+    let mut told = Vec::new();
+    for organization_id in [parent, sub] {
+        let it = OutboxMessage { organization_id, ..message(parent) };
+        enqueue(&s, &it).await;
+        claim(&s, worker).await;
+        let delay = event(&it, EmailEventType::DeliveryDelay, s.now());
+        let retry = Outcome::Retry { at: s.now() + 1, error: "the mail server answered 450".to_owned() };
+        assert!(s.store.settle_message(it.id, worker, &retry, Some(&delay)).await.unwrap());
+        s.clock.advance(1);
+        claim(&s, worker).await;
+        let bounce = event(&it, EmailEventType::Bounce, s.now());
+        let failed = Outcome::Failed { error: "the mail server answered 550".to_owned() };
+        assert!(s.store.settle_message(it.id, worker, &failed, Some(&bounce)).await.unwrap());
+        told.extend([delay, bounce]);
+    }
+    told.reverse();
+    assert_eq!(events(&s, parent, key).await, told, "a parent sees what its sub-organizations sent");
+    assert_eq!(events(&s, sub, key).await, told[..2]);
+    assert_eq!(events(&s, other, key).await, []);
+    assert_eq!(events(&s, s.parent().await, key).await, []);
+    assert_eq!(events(&s, parent, contact("grace@example.com")).await, []);
+}
+
+pub async fn a_worker_that_lost_its_lease_tells_nothing(s: Subject) {
+    let tenant = s.parent().await;
+    let it = message(tenant);
+    enqueue(&s, &it).await;
+    let (dead, alive) = (new_id(), new_id());
+    claim(&s, dead).await;
+    s.clock.advance(LEASE);
+    claim(&s, alive).await;
+    let sent = |worker, at| {
+        let (s, event) = (s.clone(), event(&it, EmailEventType::Send, at));
+        async move { s.store.settle_message(it.id, worker, &Outcome::Sent, Some(&event)).await.unwrap() }
+    };
+    assert!(!sent(dead, START).await);
+    assert!(sent(alive, START + 1).await);
+    assert!(!sent(alive, START + 2).await, "it is settled");
+    let found = events(&s, tenant, contact("ada@example.com")).await;
+    assert_eq!(found.iter().map(|event| event.at).collect::<Vec<_>>(), [START + 1]);
+}
+
+pub async fn email_events_come_newest_first_by_page_and_type(s: Subject) {
+    use EmailEventType::{Bounce, Complaint, Delivery, DeliveryDelay, Send};
+    let tenant = s.parent().await;
+    let key = contact("ada@example.com");
+    let worker = new_id();
+    let mut told = Vec::new();
+    for event_type in [Send, Delivery, Bounce, DeliveryDelay, Complaint] {
+        let it = message(tenant);
+        enqueue(&s, &it).await;
+        claim(&s, worker).await;
+        let event = event(&it, event_type, START);
+        assert!(s.store.settle_message(it.id, worker, &Outcome::Sent, Some(&event)).await.unwrap());
+        told.insert(0, event);
+    }
+    let page = async |event_type, limit, cursor| {
+        let page = Page { limit, cursor };
+        let found = s.store.email_events(tenant, key, event_type, page).await.unwrap();
+        found.iter().map(|event| event.event_type).collect::<Vec<_>>()
+    };
+    assert_eq!(events(&s, tenant, key).await, told);
+    assert_eq!(page(None, 2, Cursor::Start).await, [Complaint, DeliveryDelay]);
+    assert_eq!(page(None, 2, Cursor::After(told[1].id.0)).await, [Bounce, Delivery]);
+    assert_eq!(page(None, 2, Cursor::Before(told[4].id.0)).await, [Bounce, Delivery]);
+    for event_type in [Send, Delivery, Bounce, DeliveryDelay, Complaint] {
+        assert_eq!(page(Some(event_type), 10, Cursor::Start).await, [event_type]);
+        assert_eq!(
+            page(Some(event_type), 10, Cursor::Before(told[4].id.0)).await.is_empty(),
+            event_type == Send
+        );
+    }
 }

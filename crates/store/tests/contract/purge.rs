@@ -1,9 +1,11 @@
 use vestibule_engine::model::{ContactKey, IdentifierKey, Otp, Token};
 use vestibule_engine::store::{ActivityFilter, IntentKeys, Outcome, Retention, TakeSend, Write};
 use vestibule_wire::query::Page;
+use vestibule_wire::view::EmailEventType;
 use vestibule_wire::{OrganizationId, OtpId, UserId};
 
 use super::fixtures::*;
+use super::outbox::event;
 
 const RETENTION: Retention =
     Retention { activities_ms: 2 * DAY, expired_credentials_ms: DAY, idle_limits_ms: DAY, batch: 100 };
@@ -31,7 +33,7 @@ struct Everything {
     identifier: IdentifierKey,
 }
 
-/// One of everything that a purge removes: eight rows, and a message that nobody settled.
+/// One of everything that a purge removes: ten rows, and a message that nobody settled.
 async fn everything(s: &Subject) -> Everything {
     let tenant = s.parent().await;
     let submitter = user(tenant, tenant);
@@ -66,10 +68,11 @@ async fn everything(s: &Subject) -> Everything {
     ])
     .await;
     let worker = new_id();
+    let told = event(&sent, EmailEventType::Send, START);
     assert_eq!(s.store.claim_messages(worker, 10, MINUTE).await.unwrap().len(), 2);
-    assert!(s.store.settle_message(sent.id, worker, &Outcome::Sent).await.unwrap());
+    assert!(s.store.settle_message(sent.id, worker, &Outcome::Sent, Some(&told)).await.unwrap());
     let failure = Outcome::Failed { error: "refused".to_owned() };
-    assert!(s.store.settle_message(failed.id, worker, &failure).await.unwrap());
+    assert!(s.store.settle_message(failed.id, worker, &failure, None).await.unwrap());
     it
 }
 
@@ -84,7 +87,7 @@ async fn activities(s: &Subject, it: &Everything) -> usize {
 pub async fn what_is_over_goes(s: Subject) {
     let it = everything(&s).await;
     s.clock.advance(3 * DAY);
-    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 9);
+    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 10);
     assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 0);
     let intent = IntentKeys {
         otp: Some(it.otp.id),
@@ -118,7 +121,7 @@ pub async fn what_still_counts_stays(s: Subject) {
     .await;
     assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 2, "idle limits of the contact and the identifier");
     s.clock.advance(5 * DAY);
-    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 2, "the session key and the activity");
+    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 3, "the session key, the activity and the event");
     for (key, failures, sends) in [(failed, 1, 0), (late, 0, 1)] {
         let intent = IntentKeys { contact_limits: Some(key), ..IntentKeys::default() };
         let limits = s.read(it.tenant, intent).await.contact_limits;

@@ -7,6 +7,7 @@ mod company;
 mod consensus;
 mod credentials;
 mod current_flow;
+mod email_keys;
 mod enumeration;
 mod guesses;
 mod key_changes;

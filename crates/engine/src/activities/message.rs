@@ -1,0 +1,117 @@
+//! What the activities share that send somebody a message.
+
+use vestibule_wire::{
+    Contact, FeatureName, MessageId, MessageOptions, OtpId, OtpType, Refusal, TemplateId, is_loopback_http,
+};
+
+use super::Context;
+use crate::model::{ContactKey, MessagePayload, MessagePurpose, OutboxMessage};
+use crate::outbox;
+use crate::store::{ContactHolder, IntentKeys, TemplateKey, Write};
+
+/// What is to be known of a contact that a message goes to.
+pub(super) fn keys(contact: &Contact, options: &MessageOptions) -> IntentKeys {
+    let key = ContactKey::of(contact);
+    let email = contact.kind() == OtpType::Email;
+    IntentKeys {
+        contact_limits: Some(key),
+        contact_in_target: Some(key),
+        template: email.then(|| options.template_id.map_or(TemplateKey::Latest, TemplateKey::Id)),
+        ..Default::default()
+    }
+}
+
+/// Whether a message of this kind may go out: the organization has the feature, and the server the channel.
+pub(super) fn check_channel(
+    cx: &Context<'_>,
+    kind: OtpType,
+    feature: FeatureName,
+    options: &MessageOptions,
+) -> Result<(), Refusal> {
+    if !cx.caller.target.has(feature) {
+        return Err(Refusal::NotAuthorized);
+    }
+    match kind {
+        OtpType::Email if !cx.settings.email_enabled => return Err(Refusal::EmailSendingDisabled),
+        OtpType::Sms if !cx.settings.sms_enabled => return Err(Refusal::NotAuthorized),
+        OtpType::Email | OtpType::Sms => {}
+    }
+    if !cx.settings.development && options.logo_url.as_deref().is_some_and(is_loopback_http) {
+        return Err(Refusal::InvalidLogoUrl);
+    }
+    Ok(())
+}
+
+/// The stored template of a message.
+pub(super) fn template(
+    cx: &Context<'_>,
+    kind: OtpType,
+    options: &MessageOptions,
+) -> Result<Option<TemplateId>, Refusal> {
+    match (&cx.facts.template, options.template_id) {
+        (Some(template), _) => Ok(Some(template.id)),
+        (None, Some(_)) if kind == OtpType::Email => Err(Refusal::UnknownTemplate),
+        // Stored templates are those of e-mail; a text message has its own member.
+        (None, _) => Ok(None),
+    }
+}
+
+/// The one user of the target that has the contact.
+pub(super) fn only_holder<'a>(cx: &Context<'a>, kind: OtpType) -> Result<&'a ContactHolder, Refusal> {
+    match cx.facts.contact_in_target.as_slice() {
+        [] => Err(Refusal::ContactNotFound { kind, organization: cx.caller.target.id }),
+        [holder] => Ok(holder),
+        [_, _, ..] => Err(Refusal::AmbiguousContact),
+    }
+}
+
+/// A message to be queued.
+pub(super) struct Message<'a> {
+    pub(super) purpose: MessagePurpose,
+    pub(super) contact: &'a Contact,
+    /// The code, or the bundle.
+    pub(super) secret: &'a str,
+    pub(super) options: &'a MessageOptions,
+    pub(super) template_id: Option<TemplateId>,
+    /// How long the secret lives, seconds.
+    pub(super) lifetime_s: u32,
+    /// How long it is worth sending, seconds.
+    pub(super) patience_s: u32,
+    /// The attempt it belongs to.
+    pub(super) otp_id: OtpId,
+}
+
+/// Queues a message.
+pub(super) fn enqueue(cx: &Context<'_>, message: Message<'_>) -> Write {
+    let Message { purpose, contact, secret, options, template_id, lifetime_s, patience_s, otp_id } = message;
+    let facts = cx.facts;
+    let tenant_name = || facts.parent.as_ref().unwrap_or(&cx.caller.target).name.clone();
+    let payload = MessagePayload {
+        purpose,
+        to: contact.delivery().to_owned(),
+        code: secret.to_owned(),
+        lifetime_s,
+        app_name: options.app_name.clone().unwrap_or_else(tenant_name),
+        logo_url: options.logo_url.clone(),
+        magic_link_template: options.magic_link_template.clone(),
+        template_variables: options.template_variables.clone(),
+        template_id,
+        sms_template: options.sms_template.clone(),
+        send_from: options.send_from.clone(),
+        sender_name: options.sender_name.clone(),
+        reply_to: options.reply_to.clone(),
+    };
+    let id = MessageId(cx.id());
+    Write::Enqueue(Box::new(OutboxMessage {
+        id,
+        organization_id: cx.caller.target.id,
+        tenant_id: cx.caller.tenant(),
+        otp_id,
+        channel: contact.kind(),
+        payload: outbox::seal(cx.keys, cx.entropy, id, &payload),
+        attempts: 0,
+        due_at: facts.now,
+        expires_at: facts.now + i64::from(patience_s) * 1000,
+        created_at: facts.now,
+    }))
+}
