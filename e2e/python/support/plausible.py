@@ -1,6 +1,7 @@
 """Turns bodies that only have the right form into ones that mean something: ids of things that are there, keys on
 their curve, texts that parse. Each operation gets an organization of its own, so that none is in another's way."""
 
+import base64
 import json
 import time
 import uuid
@@ -126,6 +127,7 @@ MEMBERS: dict[str, Callable[[], object]] = {
     "sessionProfileName": lambda: _unique("profile"),
     "mfaPolicyName": lambda: _unique("mfa"),
     "allowedOrigins": lambda: ["*"],
+    "sessionExpirationSeconds": lambda: 900,
     "oauthProviders": lambda: [],
     "authenticators": lambda: [],
     "userTags": lambda: [],
@@ -166,18 +168,13 @@ def _of(body: dict) -> int:
 
 
 def _users(world: World, body: dict, p: dict) -> None:
-    for user in p.get("users", p.get("apiOnlyUsers", p.get("rootUsers", []))):
-        for name in ("users", "rootUsers", "apiOnlyUsers"):
-            del_keys = p.get(name)
-            if del_keys:
-                p[name] = del_keys[:2]
-        first = user["apiKeys"][0]
-        if "users" in p and _of(body) < 3 or "apiOnlyUsers" in p or "rootUsers" in p and _of(body) < 6:
-            first.pop("curveType", None)
-        else:
-            first["curveType"] = "API_KEY_CURVE_P256"
-        user["apiKeys"] = [first]
-    if "rootUsers" in p:
+    list_name, first_with_curves = next(
+        (name, version) for name, version in (("users", 3), ("rootUsers", 6), ("apiOnlyUsers", 9)) if name in p
+    )
+    p[list_name] = p[list_name][:2]
+    for user in p[list_name]:
+        user["apiKeys"] = [_api_key({"curveType": ""} if _of(body) >= first_with_curves else {"publicKey": ""})]
+    if list_name == "rootUsers":
         p["rootQuorumThreshold"] = 1
 
 
@@ -192,7 +189,8 @@ def _contact_of_user(world: World, body: dict, p: dict) -> None:
     body["organizationId"] = company.organization_id
 
 
-def _guess(world: World, body: dict, p: dict) -> None:
+def guess(world: World, body: dict, p: dict) -> None:
+    """The members of a right guess, encrypted where the type says V2."""
     email = fresh_email()
     kind = "INIT_OTP_V2" if _of(body) == 1 else "INIT_OTP_V3"
     sent, code = world.sent_code(kind, email, world.organization_id)
@@ -224,6 +222,13 @@ def _email(world: World, body: dict, p: dict) -> None:
     world.make("UPDATE_USER_EMAIL", {"userId": world.actor.user_id, "userEmail": p["email"]})
 
 
+def _read_write_session(world: World, body: dict, p: dict) -> None:
+    if _of(body) == 1:
+        _email(world, body, p)
+    else:
+        p["userId"] = world.actor.user_id
+
+
 def _vote(world: World, body: dict, p: dict) -> None:
     first, second = world.actors
     proposed = world.api.submit(first, "CREATE_USER_TAG", {"userTagName": _unique("tag"), "userIds": []})
@@ -234,6 +239,24 @@ def _vote(world: World, body: dict, p: dict) -> None:
 def _webhook(world: World, body: dict, p: dict) -> None:
     if "url" in p:
         p["url"] = "https://hooks.example.com/activities"
+
+
+def _registrations(world: World, body: dict, p: dict) -> None:
+    p["userId"] = world.user()
+    made = passkey()
+    if _of(body) == 1:
+        made = {**made, "userId": p["userId"], "attestation": browser_form(made["attestation"])}
+    p["authenticators"] = [made]
+
+
+def _identities(world: World, body: dict, p: dict) -> None:
+    p["userId"] = world.user()
+    token = ".".join(_part(part) for part in ({"alg": "RS256"}, {"iss": "https://issuer.example", "sub": str(uuid.uuid4()), "aud": "app"}, {}))
+    p["oauthProviders"] = [{"providerName": "provider", "oidcToken": token}]
+
+
+def _part(value: dict) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 def _set(**makers: Callable[[World, dict], object]) -> Callable[[World, dict, dict], None]:
@@ -257,7 +280,7 @@ def _oneself(world: World, p: dict) -> str:
 #: What an operation needs beyond that.
 RECIPES: dict[str, Callable[[World, dict, dict], None]] = {
     "init_otp": _contact,
-    "verify_otp": _guess,
+    "verify_otp": guess,
     "otp_login": _otp_login,
     "init_otp_auth": _contact_of_user,
     "otp_auth": _otp_auth,
@@ -265,7 +288,8 @@ RECIPES: dict[str, Callable[[World, dict, dict], None]] = {
     "init_user_email_recovery": _email,
     "recover_user": _set(userId=_oneself, authenticator=lambda w, p: passkey()),
     "stamp_login": _set(publicKey=lambda w, p: Key.new().public_hex),
-    "create_read_write_session": _email,
+    "create_read_write_session": _read_write_session,
+    "set_organization_feature": _set(name=lambda w, p: "FEATURE_NAME_SMS_AUTH", value=lambda w, p: ""),
     "create_sub_organization": _users,
     "create_users": _users,
     "create_api_only_users": _users,
@@ -280,6 +304,8 @@ RECIPES: dict[str, Callable[[World, dict, dict], None]] = {
     "delete_user_tags": _set(userTagIds=lambda w, p: [w.tag()]),
     "create_api_keys": _set(userId=_fresh_user),
     "delete_api_keys": _set(userId=_fresh_user, apiKeyIds=lambda w, p: [w.api_key(p["userId"])]),
+    "create_authenticators": _registrations,
+    "create_oauth_providers": _identities,
     "delete_authenticators": _set(userId=_fresh_user, authenticatorIds=lambda w, p: [w.passkey(p["userId"])]),
     "delete_oauth_providers": _set(userId=_fresh_user, providerIds=lambda w, p: [w.oauth_provider(p["userId"])]),
     "create_policies": _set(policies=lambda w, p: p["policies"][:2]),
@@ -310,30 +336,6 @@ RECIPES: dict[str, Callable[[World, dict, dict], None]] = {
     "list_suborgs": _set(filterType=lambda w, p: "NAME", filterValue=lambda w, p: "Company"),
     "list_verified_suborgs": _set(filterType=lambda w, p: "EMAIL", filterValue=lambda w, p: "nobody@example.com"),
 }
-
-
-def _registrations(world: World, body: dict, p: dict) -> None:
-    p["userId"] = world.user()
-    made = passkey()
-    if _of(body) == 1:
-        made = {**made, "userId": p["userId"], "attestation": browser_form(made["attestation"])}
-    p["authenticators"] = [made]
-
-
-def _identities(world: World, body: dict, p: dict) -> None:
-    p["userId"] = world.user()
-    token = ".".join(_part(part) for part in ({"alg": "RS256"}, {"iss": "https://issuer.example", "sub": str(uuid.uuid4()), "aud": "app"}, {}))
-    p["oauthProviders"] = [{"providerName": "provider", "oidcToken": token}]
-
-
-def _part(value: dict) -> str:
-    import base64
-
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
-RECIPES["create_authenticators"] = _registrations
-RECIPES["create_oauth_providers"] = _identities
 
 
 def enclosed(world: World, body: dict) -> dict:

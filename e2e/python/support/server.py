@@ -87,6 +87,7 @@ class Server:
         self.user_id = env["VESTIBULE_USER_ID"]
         self.api_public_key = env["VESTIBULE_API_PUBLIC_KEY"]
         self.api_private_key = env["VESTIBULE_API_PRIVATE_KEY"]
+        self.auth_proxy_config_id = env["VESTIBULE_AUTH_PROXY_CONFIG_ID"]
         self.bundle_signer_public_key = env["VESTIBULE_BUNDLE_SIGNER_PUBLIC_KEY"]
         self.session_signer_public_key = env["VESTIBULE_SESSION_SIGNER_PUBLIC_KEY"]
 
