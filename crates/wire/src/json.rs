@@ -9,6 +9,9 @@ use serde_json::{Map, Number, Value};
 /// How deep arrays and objects may nest (D-6).
 pub const MAX_DEPTH: usize = 64;
 
+/// The greatest number up to which every integer is a double.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Parses a body: UTF-8, no duplicate keys, at most [`MAX_DEPTH`] levels, nothing behind the value.
 ///
 /// Object members that are `null` or `""` are left out, because an absent, a null and an empty optional member mean
@@ -80,7 +83,11 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Number(v.into()))
     }
 
+    /// `30.0` is 30, as JSON has one kind of number.
     fn visit_f64<E: Error>(self, v: f64) -> Result<Value, E> {
+        if v.fract() == 0.0 && v.abs() <= MAX_EXACT {
+            return Ok(Value::Number((v as i64).into()));
+        }
         Number::from_f64(v).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
@@ -140,6 +147,12 @@ mod tests {
     fn empty_and_null_members_are_absent_at_every_level() {
         let value = parse(br#"{"a":"","b":null,"c":{"d":"","e":["",null]}}"#).expect("valid");
         assert_eq!(value.to_string(), r#"{"c":{"e":["",null]}}"#);
+    }
+
+    #[test]
+    fn a_whole_number_is_an_integer_however_it_is_written() {
+        let value = parse(br#"{"a":30.0,"b":1e2,"c":-0.0,"d":1.5,"e":1e300}"#).expect("valid");
+        assert_eq!(value.to_string(), r#"{"a":30,"b":100,"c":0,"d":1.5,"e":1e+300}"#);
     }
 
     #[test]

@@ -41,9 +41,9 @@ forms! {
     /// A telephone number; spaces, dots, dashes and parentheses are passed over.
     Phone = { "type": "string", "pattern": r"^\+[ .()-]*[1-9]([ .()-]*[0-9]){6,14}[ .()-]*$" };
     /// A compressed P-256 key.
-    CompressedKey = { "type": "string", "pattern": "^[0-9a-fA-F]{66}$" };
+    CompressedKey = { "type": "string", "pattern": "^0[23][0-9a-fA-F]{64}$" };
     /// A key of any curve.
-    AnyKey = { "type": "string", "pattern": "^([0-9a-fA-F]{66}|[0-9a-fA-F]{64})$" };
+    AnyKey = { "type": "string", "pattern": "^(0[23][0-9a-fA-F]{64}|[0-9a-fA-F]{64})$" };
     /// An uncompressed P-256 key.
     TargetKey = { "type": "string", "pattern": "^04[0-9a-fA-F]{128}$" };
     /// An e-mail address, or nothing, which removes the present one.
@@ -81,14 +81,16 @@ forms! {
     Threshold = { "type": "integer", "minimum": 1, "maximum": 100 };
     /// A link into an app, `%s` standing for the code.
     MagicLink = {
-        "type": "string", "maxLength": 2048, "pattern": r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s]*%s[^\s]*$"
+        "type": "string", "maxLength": 2048, "pattern": r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s\u0000-\u001F\u007F-\u009F]*%s[^\s\u0000-\u001F\u007F-\u009F]*$"
     };
     /// An https URL.
-    HttpsUrl = { "type": "string", "maxLength": 2048, "pattern": r#"^https://[^/\s"<][^\s"<]*$"# };
+    HttpsUrl = { "type": "string", "maxLength": 2048, "pattern": r#"^https://[^/\s"<\u0000-\u001F\u007F-\u009F][^\s"<\u0000-\u001F\u007F-\u009F]*$"# };
     /// A message that contains the code.
     SmsTemplate = { "type": "string", "maxLength": 1024, "pattern": r"\{\{ *\.OtpCode *\}\}" };
     /// Text of a JSON object of strings.
     JsonText = { "type": "string", "minLength": 2, "contentMediaType": "application/json" };
+    /// What a feature is set to.
+    FeatureValue = { "type": "string", "maxLength": 4096, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$" };
     /// A fingerprint.
     Fingerprint = { "type": "string", "pattern": "^sha256:[0-9a-fA-F]{64}$" };
     /// How an authenticator is reached.

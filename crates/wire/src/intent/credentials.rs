@@ -121,6 +121,7 @@ where
 #[serde(rename_all = "camelCase")]
 pub struct CreateApiKeysIntent {
     /// One or more keys.
+    #[schemars(length(min = 1, max = 100))]
     pub api_keys: Vec<ApiKeyParams>,
     /// Their user.
     #[schemars(with = "schema::Id")]
@@ -132,6 +133,7 @@ pub struct CreateApiKeysIntent {
 #[serde(rename_all = "camelCase")]
 pub struct CreateApiKeysIntentV2 {
     /// One or more keys.
+    #[schemars(length(min = 1, max = 100))]
     pub api_keys: Vec<ApiKeyParamsV2>,
     /// Their user.
     #[schemars(with = "schema::Id")]
@@ -182,7 +184,7 @@ pub struct DeleteApiKeysIntent {
     #[schemars(with = "schema::Id")]
     pub user_id: String,
     /// One or more key ids.
-    #[schemars(with = "Vec<schema::Id>")]
+    #[schemars(with = "Vec<schema::Id>", length(min = 1, max = 100))]
     pub api_key_ids: Vec<String>,
 }
 

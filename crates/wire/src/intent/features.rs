@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
+use crate::schema;
 
 macro_rules! feature_names {
     ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
@@ -72,6 +73,7 @@ pub struct SetOrganizationFeatureIntent {
     pub name: FeatureName,
     /// Its value; absent means empty.
     #[serde(default)]
+    #[schemars(with = "Option<schema::FeatureValue>")]
     pub value: String,
 }
 

@@ -64,6 +64,7 @@ wire_struct! {
         /// Every entry must be met.
         required_authentication_methods: List<RequiredAuthenticationMethod, 1>,
         /// Lower is evaluated first.
+        #[schemars(range(min = i64::MIN, max = i64::MAX))]
         order: i64,
     } optional {
         /// Free text.
@@ -116,6 +117,7 @@ wire_struct! {
         /// Replaces all; every entry must be met.
         required_authentication_methods: List<RequiredAuthenticationMethod, 1>,
         /// Lower is evaluated first.
+        #[schemars(range(min = i64::MIN, max = i64::MAX))]
         order: i64,
         /// Free text.
         notes: Text<MAX_NOTES>,

@@ -9,9 +9,9 @@ macro_rules! wire_struct {
         $(#[$doc:meta])* $name:ident { $($(#[$meta:meta])* $field:ident: $ty:ty,)* }
         optional { $($(#[$opt_meta:meta])* $opt_field:ident: $opt_ty:ty,)* }
     ) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "camelCase")]
+        $(#[$doc])*
         pub struct $name {
             $($(#[$meta])* pub $field: $ty,)*
             $(

@@ -61,9 +61,10 @@ pub struct OidcClaims {
     pub aud: String,
 }
 
-/// `OauthProviderParamsV2`
+/// `OauthProviderParamsV2`: either a token or claims.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("oneOf" = [{ "required": ["oidcToken"] }, { "required": ["oidcClaims"] }]))]
 pub struct OauthProviderParamsV2 {
     /// Label.
     #[schemars(with = "schema::LabelText")]

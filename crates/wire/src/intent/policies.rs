@@ -34,6 +34,7 @@ impl Effect {
 
 wire_struct! {
     /// `CreatePolicyIntentV3`
+    #[schemars(extend("anyOf" = [{ "required": ["condition"] }, { "required": ["consensus"] }]))]
     CreatePolicyIntentV3 {
         /// Label, unique in the organization.
         policy_name: Label,

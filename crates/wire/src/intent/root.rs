@@ -42,6 +42,7 @@ wire_struct! {
         #[schemars(with = "schema::Threshold")]
         threshold: u32,
         /// The root users.
+        #[schemars(length(min = 1))]
         user_ids: List<UserId>,
     } optional {}
 }

@@ -103,7 +103,7 @@ fn document(
         "paths": paths,
         "components": { "securitySchemes": schemes, "schemas": schemas },
     });
-    tidy::tidy(&mut document);
+    tidy::tidy(&mut document, activities);
     document
 }
 

@@ -11,7 +11,8 @@ const EMPTIED: &[&str] =
 /// Members that are written as null.
 const NULL: &[&str] = &["failure"];
 
-pub(super) fn tidy(document: &mut Value) {
+/// `echoed` where requests come back in answers.
+pub(super) fn tidy(document: &mut Value, echoed: bool) {
     let requested = requested(document);
     let components = document["components"]["schemas"].as_object_mut();
     for (name, schema) in components.into_iter().flatten() {
@@ -25,7 +26,7 @@ pub(super) fn tidy(document: &mut Value) {
             }
             drop_null_members(object);
             if requested.contains(name) {
-                demand_text(object);
+                demand_text(object, if echoed { EMPTIED } else { &[] });
             }
             if object.get("additionalProperties") == Some(&Value::Bool(false)) {
                 object.remove("additionalProperties");
@@ -117,7 +118,7 @@ fn told(of: &str, text: &str) -> Option<String> {
 }
 
 /// A required text is not empty.
-fn demand_text(object: &mut Map<String, Value>) {
+fn demand_text(object: &mut Map<String, Value>, but: &[&str]) {
     let required: Vec<String> =
         object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(text).collect();
     let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
@@ -126,7 +127,7 @@ fn demand_text(object: &mut Map<String, Value>) {
         let bounded = ["minLength", "pattern", "format", "enum", "const", "anyOf"];
         let free = schema.get("type") == Some(&Value::from("string"))
             && !bounded.iter().any(|bound| schema.contains_key(*bound));
-        if free && required.contains(name) && !EMPTIED.contains(&name.as_str()) {
+        if free && required.contains(name) && !but.contains(&name.as_str()) {
             schema.insert("minLength".to_owned(), Value::from(1));
         }
     }

@@ -77,6 +77,7 @@ requests! {
     }
 
     /// `GetSubOrgIdsRequest` and `GetVerifiedSubOrgIdsRequest`
+    #[schemars(extend("dependentRequired" = { "filterType": ["filterValue"], "filterValue": ["filterType"] }))]
     ListSuborgsRequest {} optional {
         /// What they are looked up by; not without `filterValue`.
         #[schemars(with = "Option<schema::FilterType>")]
