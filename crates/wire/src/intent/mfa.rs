@@ -62,6 +62,7 @@ wire_struct! {
         /// Boolean expression over `activity`.
         condition: Text<MAX_EXPRESSION>,
         /// Every entry must be met.
+        #[schemars(length(max = 10))]
         required_authentication_methods: List<RequiredAuthenticationMethod, 1>,
         /// Lower is evaluated first.
         #[schemars(range(min = i64::MIN, max = i64::MAX))]
@@ -115,6 +116,7 @@ wire_struct! {
         /// Boolean expression over `activity`.
         condition: Text<MAX_EXPRESSION>,
         /// Replaces all; every entry must be met.
+        #[schemars(length(max = 10))]
         required_authentication_methods: List<RequiredAuthenticationMethod, 1>,
         /// Lower is evaluated first.
         #[schemars(range(min = i64::MIN, max = i64::MAX))]

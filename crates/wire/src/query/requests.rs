@@ -12,6 +12,7 @@ use crate::{
 
 wire_struct! {
     /// `Pagination`
+    #[schemars(extend("not" = { "required": ["before", "after"] }))]
     Pagination {} optional {
         /// 1 to 100; default 10.
         #[schemars(with = "Option<schema::PageSize>")]
