@@ -370,7 +370,9 @@ impl Engine {
 /// The session profile that a session key hands on to the key it asks for.
 fn inherited_profile(caller: &Caller, parsed: &Result<ParsedIntent, Refusal>) -> Option<SessionProfileId> {
     match parsed.as_ref().map(|parsed| &parsed.intent) {
-        Ok(Intent::StampLogin(_)) => caller.credential.as_ref()?.session_profile_id.map(SessionProfileId),
+        Ok(Intent::StampLogin(_) | Intent::CreateReadWriteSession(_)) => {
+            caller.credential.as_ref()?.session_profile_id.map(SessionProfileId)
+        }
         _ => None,
     }
 }

@@ -12,6 +12,8 @@ pub const GUESSES: i64 = 3;
 pub const MAX_FAILURES: i64 = 100;
 /// Live session and other expiring keys per user (protocol 00, section 1).
 pub const EXPIRING_KEYS: u32 = 10;
+/// Live keys per user that were mailed, counted apart: whoever can have mail sent must not end anybody's sessions.
+pub const MAILED_KEYS: u32 = 3;
 /// Long-lived keys per user.
 pub const LONG_LIVED_KEYS: usize = 10;
 /// Passkeys per user.

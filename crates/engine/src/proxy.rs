@@ -278,7 +278,10 @@ impl Call<'_> {
                     self.method("passkey")?;
                 }
                 // Beside its passkey a browser registers a key for the minute in which it logs in.
-                if b.authenticators.is_empty() || b.api_keys.iter().any(is_lasting) {
+                if b.authenticators.is_empty()
+                    || !matches!(b.api_keys.as_slice(), [] | [_])
+                    || !b.api_keys.iter().all(is_brief)
+                {
                     self.method("wallet")?;
                 }
             }
@@ -404,9 +407,14 @@ fn answer<T: serde::Serialize>(value: &T) -> Result<Value, Refusal> {
     serde_json::to_value(value).map_err(|_| Refusal::Unavailable)
 }
 
-/// Whether an API key, as a sign-up names it, is one without an end.
-fn is_lasting(api_key: &Value) -> bool {
-    api_key.get("expirationSeconds").and_then(Value::as_str).unwrap_or_default().is_empty()
+/// The longest lifetime of a key that a browser registers beside its passkey, seconds: that of a session by default.
+const BRIEF_S: u64 = 900;
+
+/// Whether an API key, as a sign-up names it, is a P-256 key that soon ends.
+fn is_brief(api_key: &Value) -> bool {
+    let text = |name| api_key.get(name).and_then(Value::as_str).unwrap_or_default();
+    let lifetime = text("expirationSeconds").parse::<u64>();
+    text("curveType") == "API_KEY_CURVE_P256" && lifetime.is_ok_and(|seconds| seconds <= BRIEF_S)
 }
 
 /// The one member of `activity.result`.

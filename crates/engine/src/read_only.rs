@@ -14,7 +14,7 @@ use vestibule_wire::{OrganizationId, UserId};
 use crate::model::Millis;
 
 /// How long a session lives, seconds.
-pub(crate) const LIFETIME_S: i64 = 3600;
+pub(crate) const LIFETIME_S: u32 = 3600;
 
 /// The longest text that is looked at; ours have some 300 characters.
 const MAX_TEXT: usize = 1024;

@@ -105,7 +105,9 @@ impl Engine {
         caller: &Caller,
         now: Millis,
     ) -> Result<view::Activity, Refusal> {
-        let own = record.submitter.user_id == caller.record.user.id
+        // A read-only session reads what its user may, but no secret that does more than it may itself.
+        let own = caller.via != Via::Session
+            && record.submitter.user_id == caller.record.user.id
             && record.submitter.organization_id == caller.home.id;
         let secrets = if own { unseal(keys, record) } else { None };
         let voters = self.voters(record, submitter).await?;

@@ -6,10 +6,12 @@
 use vestibule_crypto::entropy::uuid_v7;
 use vestibule_crypto::token::OrdinaryToken;
 use vestibule_wire::token::{DEFAULT_LIFETIME_S, TokenAnswer, TokenBody};
+use vestibule_wire::view::CredentialType;
 use vestibule_wire::{Refusal, seconds};
 
-use crate::caller::{Stamp, StampHeaders, Surface, authenticate};
+use crate::caller::{Caller, Stamp, StampHeaders, Surface, authenticate};
 use crate::engine::{Engine, unavailable};
+use crate::model::Credential;
 use crate::store::{IntentKeys, ReadKeys};
 
 impl Engine {
@@ -32,8 +34,11 @@ impl Engine {
             // A backend that asks in the name of a sub-organization might take the answer for one about its user.
             return Err(Refusal::OrganizationMismatch { target: caller.target.id, caller: caller.home.id });
         }
-        if caller.credential.as_ref().is_some_and(|credential| credential.session_profile_id.is_some()) {
-            // The scope of such a session cannot be told to whoever checks the token.
+        // The scope of a session cannot be told to whoever checks the token, and a key to recover its user with does nothing
+        // else (G-REC-1).
+        let narrow =
+            |c: &Credential| c.session_profile_id.is_some() || c.kind == CredentialType::RecoverUserKeyP256;
+        if caller.credential.as_ref().is_some_and(narrow) {
             return Err(Refusal::NotAuthorized);
         }
         let max = self.settings.max_token_s;
@@ -46,10 +51,22 @@ impl Engine {
             user_id: caller.record.user.id.0,
             organization_id: caller.home.id.0,
             issued_at_s,
-            expires_at_s: issued_at_s + i64::from(lifetime_s),
+            expires_at_s: (issued_at_s + i64::from(lifetime_s)).min(self.latest_end_s(&caller)),
             id: uuid_v7(&*self.services.entropy, facts.now),
         };
         let (key_id, signer) = key_set.token_signer(facts.now);
         Ok(TokenAnswer { token: token.issue(key_id, signer), expires_at: token.expires_at_s.to_string() })
+    }
+
+    /// Until when the caller's credential is good, in epoch seconds: no token outlives it.
+    fn latest_end_s(&self, caller: &Caller) -> i64 {
+        let credential = caller.credential.as_ref();
+        let expires =
+            credential.and_then(|credential| credential.expires_at).map_or(i64::MAX, |at| at / 1000);
+        let authenticated = credential.and_then(|credential| credential.authentication.as_ref());
+        match (self.settings.max_session_age_s, authenticated) {
+            (Some(most), Some(authentication)) => expires.min(authentication.at / 1000 + i64::from(most)),
+            _ => expires,
+        }
     }
 }

@@ -11,8 +11,8 @@ use vestibule_policy::Permit;
 use vestibule_policy::judgement::{Evaluation, Verdict};
 use vestibule_wire::view::{self, ActivityStatus};
 use vestibule_wire::{
-    ActivityType, AuthenticationMethod, Envelope, Intent, MethodId, PolicyEvaluationId, PolicyOutcome,
-    Refusal, UserId, VoteId,
+    ActivityType, AuthenticationMethod, AuthenticationType, Envelope, Intent, MethodId, PolicyEvaluationId,
+    PolicyOutcome, Refusal, SessionProfileId, UserId, VoteId,
 };
 
 use crate::activities::{self, Decision};
@@ -269,6 +269,9 @@ impl Engine {
         let target = pending.record.organization_id;
         let mut intent_keys = activities::keys(&pending.intent, target);
         intent_keys.voted = None;
+        if let Some(profile) = pending.deliberation.ballots.first().and_then(session_profile) {
+            intent_keys.session_profile = Some(profile);
+        }
         let keys = ReadKeys {
             organization: target,
             caller: CallerKey::User(pending.record.submitter.user_id),
@@ -380,6 +383,12 @@ impl Engine {
         };
         Ok(voters.iter().filter_map(|voter| status(&voter.user)).collect())
     }
+}
+
+/// The profile of the session that a vote was given with.
+fn session_profile(ballot: &Ballot) -> Option<SessionProfileId> {
+    let id = ballot.method.id.filter(|id| ballot.method.kind == AuthenticationType::Session && !id.is_nil());
+    id.map(SessionProfileId)
 }
 
 /// The intent of a stored activity whose body is still at hand: in clear, or with its secrets.

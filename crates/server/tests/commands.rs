@@ -206,7 +206,7 @@ fn keys_are_made_once_and_shown_without_secrets() {
         assert!(!printed.contains(key["secret"].as_str().unwrap()), "{}", key["role"]);
     }
     let shown: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(shown["keys"].as_array().unwrap().len(), 3);
+    assert_eq!(shown["keys"].as_array().unwrap().len(), 4);
     assert!(stdout(&output).contains(shown["fingerprint"].as_str().unwrap()));
 }
 

@@ -57,6 +57,8 @@ pub(super) fn make_key(cx: &Context<'_>, new: NewKey<'_>, changes: &mut ChangeSe
         changes.push(Write::DeleteCredentialsOfType { organization, user, kind, except: except.clone() });
     }
     changes.push(Write::InsertCredential(Box::new(credential)));
-    changes.push(Write::TrimExpiringKeys { organization, user, keep: limits::EXPIRING_KEYS, except });
+    let mailed = matches!(kind, CredentialType::EmailAuthKeyP256 | CredentialType::RecoverUserKeyP256);
+    let keep = if mailed { limits::MAILED_KEYS } else { limits::EXPIRING_KEYS };
+    changes.push(Write::TrimExpiringKeys { organization, user, keep, except });
     (id, seal_credential_bundle(target, &key.secret_bytes(), cx.entropy))
 }

@@ -8,7 +8,7 @@ use super::made_keys::{NewKey, make_key};
 use super::session::{DEFAULT_LIFETIME_S, lifetime, within_age};
 use super::stamp_login::authentication;
 use super::{Context, Effect, message, result};
-use crate::model::{Authentication, ContactKey, Owner, User};
+use crate::model::{ContactKey, Owner, SessionProfileBody, User};
 use crate::store::{ChangeSet, IntentKeys};
 
 pub(super) fn keys(intent: &CreateReadWriteSession) -> IntentKeys {
@@ -26,15 +26,22 @@ pub(super) fn decide(cx: &Context<'_>, intent: &CreateReadWriteSession) -> Resul
     let lifetime_s = lifetime(cx, intent.expiration.as_ref(), DEFAULT_LIFETIME_S)?;
     let user = user(cx, intent)?;
     let organization = &cx.caller.target;
-    // A session that makes another one for its own user hands on what it may do and how old its log-in is. For another
-    // user the caller's word is the log-in.
-    let (authentication, session_profile_id) = if user.id == cx.caller.record.user.id {
-        let stamped = cx.caller.credential.as_ref();
-        (authentication(cx), stamped.and_then(|credential| credential.session_profile_id))
-    } else {
-        (Authentication { at: cx.facts.now, method: cx.caller.method().kind }, None)
-    };
-    let lifetime_s = within_age(cx, lifetime_s, authentication.at)?;
+    // Whoever makes a session hands on how old its own log-in is, and to itself what it may do; a session under a profile makes
+    // none for others, who would not be under it.
+    let authentication = authentication(cx);
+    let session_profile_id =
+        cx.caller.credential.as_ref().and_then(|credential| credential.session_profile_id);
+    let mut lifetime_s = within_age(cx, lifetime_s, authentication.at)?;
+    if let Some(id) = session_profile_id {
+        let profile = cx.facts.session_profile.as_ref().filter(|definition| definition.id == id);
+        let says = profile.and_then(|definition| definition.read::<SessionProfileBody>());
+        match says {
+            Some(says) if user.id == cx.caller.record.user.id => {
+                lifetime_s = lifetime_s.min(says.expiration_seconds.unwrap_or(lifetime_s));
+            }
+            _ => return Err(Refusal::NotAuthorized),
+        }
+    }
     let mut changes = ChangeSet::new();
     let (id, bundle) = make_key(
         cx,

@@ -204,7 +204,7 @@ pub enum Write {
         /// Look-up bytes that stay.
         except: Vec<u8>,
     },
-    /// Keeps a user's `keep` best expiring keys: expired ones go first, then the oldest; the one with look-up bytes
+    /// Keeps a user's `keep` best expiring keys among those that were mailed, if `except` was, or else among all others: expired ones go first, then the oldest; the one with look-up bytes
     /// `except` stays. Keys that expired less than 24 h ago do not count, and stay, so that their users are told so. No guard.
     TrimExpiringKeys {
         /// Where the user lives.

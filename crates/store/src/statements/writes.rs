@@ -214,10 +214,12 @@ pub(super) const DELETE_CREDENTIALS_OF_TYPE: &str = "DELETE FROM credentials \
     WHERE organization_id = $1 AND user_id = $2 AND kind = $3 AND lookup <> $4";
 
 /// `$3` the key that stays, `$4` now, `$5` since when expired keys count again, `$6` how many stay. Both dialects want a
-/// limit before an offset.
+/// limit before an offset. Kinds 7 and 8 are those of keys that were mailed.
 pub(super) const TRIM_EXPIRING_KEYS: &str = "DELETE FROM credentials \
     WHERE organization_id = $1 AND user_id = $2 AND lookup <> $3 AND id IN (SELECT id FROM credentials \
     WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NOT NULL AND (expires_at > $4 OR expires_at <= $5) \
+    AND CASE WHEN kind IN (7, 8) THEN 1 ELSE 0 END = COALESCE((SELECT CASE WHEN k.kind IN (7, 8) THEN 1 ELSE 0 END \
+    FROM credentials k WHERE k.organization_id = $1 AND k.user_id = $2 AND k.lookup = $3), 0) \
     ORDER BY CASE WHEN lookup = $3 THEN 0 WHEN expires_at > $4 THEN 1 ELSE 2 END, created_at DESC, id DESC \
     LIMIT 9223372036854775807 OFFSET $6)";
 
