@@ -85,31 +85,34 @@ pub(crate) const HOLD_CLAIMS: Pair = held!(
 pub(crate) const HOLD_CLAIM: Pair =
     held!("SELECT claimed_at FROM contact_claims WHERE tenant_id = $1 AND contact_key = $2");
 
-/// A page of the activities of some types in some states: `$1` organization, `$2` JSON array of types, `$3` JSON array of
-/// status codes, `$4` cursor, `$5` limit. Each pair of type and status has its own stretch of the index, of which as many
-/// as a page holds are looked at, however many others there are.
+/// A page of the activities of some types in some states: `$1` JSON array of types, `$2` JSON array of status codes, `$3`
+/// organization, `$4` cursor, `$5` limit. Each pair of type and status has its own stretch of the index, of which as many as
+/// a page holds are looked at, however many others there are.
 macro_rules! chosen_activities {
     (sqlite $sign:literal $order:literal) => {
         chosen_activities!(
-            "json_each($2) AS t CROSS JOIN json_each($3) AS s CROSS JOIN activities AS n \
-             WHERE n.organization_id = $1 AND n.id IN (",
+            "json_each($1) AS t CROSS JOIN json_each($2) AS s CROSS JOIN activities AS n \
+             WHERE n.organization_id = $3 AND n.id IN (SELECT a.id",
             "s.value", $sign, $order, ")"
         )
     };
     (postgres $sign:literal $order:literal) => {
         chosen_activities!(
-            "json_array_elements_text($2::text::json) AS t(value) CROSS JOIN json_array_elements_text($3::text::json) AS s(value) \
-             CROSS JOIN LATERAL (",
+            concat!(
+                "json_array_elements_text($1::text::json) AS t(value) CROSS JOIN ",
+                "json_array_elements_text($2::text::json) AS s(value) CROSS JOIN LATERAL (SELECT ",
+                activity!("a.")
+            ),
             "s.value::bigint", $sign, $order, ") AS n"
         )
     };
-    ($each:literal, $status:literal, $sign:literal, $order:literal, $end:literal) => {
+    ($each:expr, $status:literal, $sign:literal, $order:literal, $end:literal) => {
         concat!(
             "SELECT ",
-            activity!(""),
-            " FROM activities WHERE organization_id = $1 AND id IN (SELECT n.id FROM ",
+            activity!("n."),
+            " FROM ",
             $each,
-            "SELECT a.id FROM activities AS a WHERE a.organization_id = $1 AND a.activity_type = t.value AND a.status = ",
+            " FROM activities AS a WHERE a.organization_id = $3 AND a.activity_type = t.value AND a.status = ",
             $status,
             " AND a.id ",
             $sign,
@@ -119,8 +122,7 @@ macro_rules! chosen_activities {
             $end,
             " ORDER BY n.id",
             $order,
-            " LIMIT $5) ORDER BY id",
-            $order
+            " LIMIT $5"
         )
     };
 }

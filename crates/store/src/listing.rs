@@ -73,9 +73,9 @@ pub(crate) fn activities<'a>(
         };
     }
     let params = Vec::from(params![
-        organization.as_bytes(),
         json_list(&type_names(types)),
         json_list(&status_codes(statuses)),
+        organization.as_bytes(),
         Value::Id(cursor),
         limit
     ]);
