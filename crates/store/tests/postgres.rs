@@ -322,8 +322,10 @@ async fn every_statement_finds_its_rows_by_an_index() {
     PostgresStore::migrate(&options, &*ManualClock::new()).await.unwrap();
     let plans = generic_plans(&database);
     assert_eq!(plans.len(), S::ALL.len());
-    // The keys of the server are a few rows.
+    // The keys of the server are a few rows. Which index the planner takes for the parents depends on how full the table is;
+    // a new one is walked.
     let walks = [S::ServerKeys];
+    let either = [S::Parents];
     // Few rows are put in order: the users of an organization, the keys of a user, the callers that one key names, one page for
     // each type and status.
     let sorts =
@@ -336,7 +338,8 @@ async fn every_statement_finds_its_rows_by_an_index() {
             let bound = nodes.get(at + 1).is_some_and(|next| next.starts_with("Index Cond: "));
             node.starts_with("Seq Scan ") || (by_index && !bound)
         });
-        assert_eq!(walked, walks.contains(&statement), "{statement:?}: {plan:#?}");
+        let expected = walks.contains(&statement);
+        assert!(walked == expected || either.contains(&statement), "{statement:?}: {plan:#?}");
         let sorted = nodes.iter().any(|node| node.starts_with("Sort"));
         assert_eq!(sorted, sorts.contains(&statement), "{statement:?}: {plan:#?}");
     }

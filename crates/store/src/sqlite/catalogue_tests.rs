@@ -94,6 +94,7 @@ const WALKS: &[(Statement, &str)] = {
         (S::PurgeRefusedGuesses, BATCH),
         (S::PurgeCredentials, BATCH),
         (S::PurgeActivities, BATCH),
+        (S::PurgeMessageEvents, BATCH),
         (S::PurgeSent, BATCH),
         (S::PurgeFailed, BATCH),
         (S::WalkContactLimits, BATCH),

@@ -104,12 +104,13 @@ async fn a_denial_beats_an_allowance_and_an_implicit_right() {
     )
     .await;
     let denied = server.submit(&people[0].key, A::CreateUserTag, organization, tag("b")).await;
-    let outcomes: Vec<_> = denied.body["details"][0]["policyEvaluations"]
+    let mut outcomes: Vec<_> = denied.body["details"][0]["policyEvaluations"]
         .as_array()
         .expect("outcomes")
         .iter()
         .map(|e| e["outcome"].as_str().expect("a text").to_owned())
         .collect();
+    outcomes.sort_unstable();
     assert_eq!(outcomes, ["OUTCOME_ALLOW", "OUTCOME_DENY_EXPLICIT"]);
 
     let key = || {
