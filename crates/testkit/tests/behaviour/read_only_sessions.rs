@@ -1,7 +1,7 @@
 //! Read-only sessions: they ask as their user, do nothing, and end with the hour, the user or the organization.
 
 use serde_json::json;
-use vestibule_testkit::{Account, Reply, TestServer};
+use vestibule_testkit::{Account, Reply, TestServer, client_key};
 use vestibule_wire::{ActivityType, OrganizationId};
 
 const OVER: (u16, &str, &str) = (401, "UNAUTHENTICATED", "invalid or expired session");
@@ -114,6 +114,24 @@ async fn it_ends_where_the_organization_is_suspended() {
     server.engine.set_suspended(server.tenant.organization_id, true).await.expect("suspended");
     let reply = ask(&server, &session, "whoami", account.organization_id).await;
     assert_eq!(reply.refusal().1, "API_OPERATIONS_DISABLED");
+}
+
+#[tokio::test]
+async fn it_ends_with_its_user() {
+    let server = TestServer::start().await;
+    let key = client_key(&server);
+    let user = json!({
+        "userName": "short", "userTags": [], "authenticators": [], "oauthProviders": [],
+        "apiKeys": [{ "apiKeyName": "k", "publicKey": key.public_key().to_hex(), "curveType": "API_KEY_CURVE_P256" }],
+    });
+    let created = server.backend(ActivityType::CreateUsersV4, json!({ "users": [user] })).await;
+    let parent = server.tenant.organization_id;
+    let session =
+        server.submit(&key, ActivityType::CreateReadOnlySession, parent, json!({})).await.text("session");
+    assert_eq!(ask(&server, &session, "whoami", parent).await.body["username"], "short");
+    let gone = json!({ "userIds": created.result()["userIds"] });
+    server.backend(ActivityType::DeleteUsers, gone).await.result();
+    assert_eq!(ask(&server, &session, "whoami", parent).await.refusal(), OVER);
 }
 
 #[tokio::test]

@@ -139,6 +139,22 @@ async fn what_does_not_stamp_gets_no_token() {
     assert_eq!(send(&[("x-stamp-attested", &stamp)]).await, "REQUEST_NOT_AUTHORIZED");
 }
 
+/// Whoever checks a token knows nothing of the scope of the session that fetched it.
+#[tokio::test]
+async fn a_session_with_a_scope_gets_no_token() {
+    let server = TestServer::start().await;
+    let parameters = json!({ "sessionProfileName": "narrow", "scope": "activity.resource == 'OTP'" });
+    let profile =
+        server.backend(ActivityType::CreateSessionProfile, parameters).await.text("sessionProfileId");
+    let (parent, scoped) = (server.tenant.organization_id, client_key(&server));
+    let login = json!({
+        "publicKey": scoped.public_key().to_hex(), "sessionProfileId": profile, "expirationSeconds": "900",
+    });
+    server.backend(ActivityType::StampLogin, login).await.text("session");
+    let reply = ask(&server, &scoped, &body(&server, parent)).await;
+    assert_eq!(reply.refusal(), (403, "REQUEST_NOT_AUTHORIZED", "request not authorized"));
+}
+
 #[tokio::test]
 async fn a_request_is_recent_complete_and_of_this_kind() {
     let server = TestServer::with(Settings { max_token_s: 600, ..Settings::default() }).await;
