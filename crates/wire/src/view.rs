@@ -319,5 +319,5 @@ credential_types! {
     OauthKeyP256 => "CREDENTIAL_TYPE_OAUTH_KEY_P256";
     /// An OAuth identity, which is stored like a credential and is none: it never goes over the wire.
     #[serde(skip)]
-    OauthIdentity => "";
+    OauthIdentity => "(an OAuth identity)";
 }
