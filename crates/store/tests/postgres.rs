@@ -326,14 +326,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
     let walks = [S::ServerKeys];
     // What the planner begins with depends on how full the tables are, and it knows nothing of empty ones: parents may be
     // walked by their ids, and claims before the few contacts that they are compared with.
-    let either = [
-        S::Parents,
-        S::HoldClaims,
-        S::HoldClaimsOfUser,
-        S::ReleaseClaims,
-        S::ReleaseClaimsOfUser,
-        S::PurgeMessageEvents,
-    ];
+    let either = [S::Parents, S::HoldClaims, S::HoldClaimsOfUser, S::ReleaseClaims, S::ReleaseClaimsOfUser];
     // Few rows are put in order: the users of an organization, the keys of a user, the callers that one key names, one page for
     // each type and status.
     let sorts =
@@ -347,7 +340,9 @@ async fn every_statement_finds_its_rows_by_an_index() {
             node.starts_with("Seq Scan ") || (by_index && !bound)
         });
         let expected = walks.contains(&statement);
-        assert!(walked == expected || either.contains(&statement), "{statement:?}: {plan:#?}");
+        // Purges, too, compare a limited number of rows with their table, from whichever side.
+        let open = either.contains(&statement) || format!("{statement:?}").starts_with("Purge");
+        assert!(walked == expected || open, "{statement:?}: {plan:#?}");
         let sorted = nodes.iter().any(|node| node.starts_with("Sort"));
         assert_eq!(sorted, sorts.contains(&statement), "{statement:?}: {plan:#?}");
     }
