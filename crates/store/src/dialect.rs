@@ -27,7 +27,8 @@ pub(crate) struct Pair {
 }
 
 /// Claims due messages: `$1` worker, `$2` end of the lease, `$3` now, `$4` how many. SQLite has one writer; PostgreSQL
-/// passes over rows that another worker is claiming.
+/// passes over rows that another worker is claiming, and takes the ids as an array: to join the table with a limited
+/// subquery it might walk the whole of it.
 pub(crate) const CLAIM_MESSAGES: Pair = Pair {
     sqlite: concat!(
         "UPDATE outbox SET worker = $1, due_at = $2, attempts = attempts + 1 WHERE id IN (SELECT id FROM outbox",
@@ -35,9 +36,9 @@ pub(crate) const CLAIM_MESSAGES: Pair = Pair {
         message!("")
     ),
     postgres: concat!(
-        "UPDATE outbox SET worker = $1, due_at = $2, attempts = attempts + 1 WHERE id IN (SELECT id FROM outbox",
+        "UPDATE outbox SET worker = $1, due_at = $2, attempts = attempts + 1 WHERE id = ANY(ARRAY(SELECT id FROM outbox",
         " WHERE state = 0 AND due_at <= $3 AND expires_at > $3 ORDER BY due_at LIMIT $4",
-        " FOR UPDATE SKIP LOCKED) RETURNING ",
+        " FOR UPDATE SKIP LOCKED)) RETURNING ",
         message!("")
     ),
 };

@@ -290,11 +290,12 @@ async fn a_full_pool_and_an_unreachable_database_are_told_apart_and_pass() {
 
 /// How PostgreSQL would run every statement, whatever the values: plans of a script that prepares and explains them.
 fn generic_plans(database: &vestibule_cluster::Database) -> Vec<(Statement, Vec<String>)> {
-    // A plan that still walks a table or sorts has no other way.
+    // A plan that still walks a table or sorts has no other way. Rows that an index gives in order of a unique first column
+    // may be sorted by the others as they come.
     let mut script = String::from(
         "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; \
-         SET enable_sort = off; SET enable_incremental_sort = off; SET enable_hashagg = off; SET enable_hashjoin = off; \
-         SET enable_mergejoin = off; SET enable_material = off;\n",
+         SET enable_sort = off; SET enable_hashagg = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+         SET enable_material = off;\n",
     );
     for (number, statement) in Statement::ALL.iter().enumerate() {
         let nulls = vec!["NULL"; statement.parameters()].join(", ");
@@ -331,6 +332,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
     // each type and status.
     let sorts =
         [S::ContactInTarget, S::TrimExpiringKeys, S::ChosenActivitiesAfter, S::ChosenActivitiesBefore];
+    let mut unexpected = Vec::new();
     for (statement, plan) in plans {
         let nodes: Vec<&str> = plan.iter().map(|line| line.trim_start_matches([' ', '-', '>'])).collect();
         let walked = nodes.iter().enumerate().any(|(at, node)| {
@@ -342,8 +344,10 @@ async fn every_statement_finds_its_rows_by_an_index() {
         let expected = walks.contains(&statement);
         // Purges, too, compare a limited number of rows with their table, from whichever side.
         let open = either.contains(&statement) || format!("{statement:?}").starts_with("Purge");
-        assert!(walked == expected || open, "{statement:?}: {plan:#?}");
-        let sorted = nodes.iter().any(|node| node.starts_with("Sort"));
-        assert_eq!(sorted, sorts.contains(&statement), "{statement:?}: {plan:#?}");
+        let sorted = nodes.iter().any(|node| *node == "Sort");
+        if (walked != expected && !open) || sorted != sorts.contains(&statement) {
+            unexpected.push(format!("{statement:?} walks: {walked}, sorts: {sorted}: {plan:#?}"));
+        }
     }
+    assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));
 }
