@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use support::{CODE, LIFETIME, START, delivery, payload};
 use vestibule_crypto::fingerprint::hmac_sha256;
-use vestibule_delivery::channel::{Channel, Retry, SendError, SmsWebhookChannel, WebhookSecret};
+use vestibule_delivery::channel::{Accepted, Channel, Retry, SendError, SmsWebhookChannel, WebhookSecret};
 use vestibule_wire::OtpType;
 
 const KEY: [u8; 32] = [7; 32];
@@ -114,7 +114,7 @@ async fn answers_decide_whether_it_is_tried_again() {
         Err(SendError::later("the SMS webhook answered 429")),
         Err(SendError::later("the SMS webhook answered 503")),
         Err(SendError::never("the SMS webhook answered 400")),
-        Ok(()),
+        Ok(Accepted::default()),
     ] {
         assert_eq!(channel.send(&sms).await, expected);
     }

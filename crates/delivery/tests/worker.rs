@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vestibule_delivery::channel::{Retry, SendError};
+use vestibule_delivery::channel::SendError;
 use vestibule_delivery::render::Rendered;
 use vestibule_delivery::worker::{Channels, Round, Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::Clock;
@@ -107,10 +107,10 @@ async fn a_sent_mail_is_told_with_its_addresses_and_its_message_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_mail_is_told_once_and_that_it_was_given_up() {
-    let refused = |retry, text: &str, smtp_code| SendError { retry, text: text.to_owned(), smtp_code };
+    let refused = |smtp_code, error| SendError { smtp_code, ..error };
     for (error, kind, code) in [
-        (refused(Retry::Later, "the mail server answered 450", Some(450)), "General", Some("smtp; 450")),
-        (refused(Retry::Later, "the connection failed", None), "TransientCommunicationFailure", None),
+        (refused(Some(450), SendError::later("the mail server answered 450")), "General", Some("smtp; 450")),
+        (refused(None, SendError::later("the connection failed")), "TransientCommunicationFailure", None),
     ] {
         let store = FakeStore::new();
         let channel = Script::new(move |_| Answer::Fail(error.clone()));
@@ -137,8 +137,9 @@ async fn a_late_mail_is_told_once_and_that_it_was_given_up() {
         assert_eq!(told[1], (EmailEventType::Bounce, bounce(code)));
     }
     let store = FakeStore::new();
-    let channel =
-        Script::new(move |_| Answer::Fail(refused(Retry::Never, "the mail server answered 550", Some(550))));
+    let channel = Script::new(move |_| {
+        Answer::Fail(refused(Some(550), SendError::never("the mail server answered 550")))
+    });
     store.email(1);
     worker(&store, 1, &channel).run_once().await.unwrap();
     let bounce = EmailEventDetails {

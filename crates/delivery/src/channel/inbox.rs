@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use vestibule_engine::model::{MessagePurpose, Millis};
 use vestibule_wire::{Contact, MessageId, OtpId, OtpType};
 
-use super::{Channel, Delivery, SendError};
+use super::{Accepted, Channel, Delivery, SendError};
 use crate::render::Rendered;
 
 /// Messages kept, at most; the oldest go first.
@@ -131,7 +131,11 @@ impl Channel for Inbox {
         "inbox"
     }
 
-    async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
+    fn carries(&self, _: OtpType) -> bool {
+        true
+    }
+
+    async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
         let Delivery { message_id: id, otp_id, created_at, purpose, code, message, .. } = delivery;
         let created_at = rfc3339(*created_at)?;
         let (id, otp_id) = (*id, *otp_id);
@@ -167,7 +171,7 @@ impl Channel for Inbox {
                 created_at,
             },
         });
-        Ok(())
+        Ok(Accepted::default())
     }
 }
 

@@ -6,7 +6,7 @@ mod webhook;
 
 use async_trait::async_trait;
 use vestibule_engine::model::{MessagePurpose, Millis};
-use vestibule_wire::{MessageId, OtpId};
+use vestibule_wire::{MessageId, OtpId, OtpType};
 
 pub use inbox::{Inbox, InboxMessage};
 pub use smtp::{SmtpChannel, SmtpConfigError, SmtpCredentials, SmtpSecurity, SmtpSettings};
@@ -46,13 +46,36 @@ impl std::fmt::Debug for Delivery {
     }
 }
 
-/// Whether another try can help.
+/// A provider took a message and answers for it from here on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The name under which the provider tells of the message later (its receipts), where it has one.
+    pub provider_message_id: Option<String>,
+}
+
+/// Who can still send a message that was not handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// The fault may pass: connections, time-outs, refusals for now.
+    /// The fault may pass: connections, time-outs, refusals for now. Another provider of the route is asked at once where
+    /// there is one; this one may be asked again.
     Later,
-    /// The message was refused for good.
+    /// This provider will not send it (a refused log-in, an unpaid account, a country it does not serve); another may.
+    NextProvider,
+    /// Nobody will: the message was refused for good.
     Never,
+}
+
+/// Whose fault it is that a message was not handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The provider's, or the operator's account there: other messages will fare the same. Counts towards the provider's
+    /// circuit breaker.
+    Provider,
+    /// The message's: its size, its text, its sender; or the recipient's for now (greylisting, a full mailbox).
+    Message,
+    /// The recipient's for good: there is no such address or number, or it can take no such message. Together with
+    /// [`Retry::Never`] the contact is suppressed for a while.
+    Recipient,
 }
 
 /// The message was not handed over. The text is of a fixed vocabulary with status codes: no contact, code, address of
@@ -60,8 +83,10 @@ pub enum Retry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct SendError {
-    /// Whether another try can help.
+    /// Who can still send it.
     pub retry: Retry,
+    /// Whose fault it is.
+    pub fault: Fault,
     /// What happened.
     pub text: String,
     /// The code of the mail server's answer, where it gave one.
@@ -69,26 +94,45 @@ pub struct SendError {
 }
 
 impl SendError {
-    /// A fault that may pass.
+    /// A fault of the provider that may pass.
     pub fn later(text: impl Into<String>) -> Self {
-        Self { retry: Retry::Later, text: text.into(), smtp_code: None }
+        Self { retry: Retry::Later, fault: Fault::Provider, text: text.into(), smtp_code: None }
     }
 
-    /// A refusal for good.
+    /// A fault of the provider, or of the operator's account there, that will not pass by itself.
+    pub fn next_provider(text: impl Into<String>) -> Self {
+        Self { retry: Retry::NextProvider, ..Self::later(text) }
+    }
+
+    /// A refusal of the message for good.
     pub fn never(text: impl Into<String>) -> Self {
-        Self { retry: Retry::Never, text: text.into(), smtp_code: None }
+        Self { retry: Retry::Never, fault: Fault::Message, ..Self::later(text) }
+    }
+
+    /// A refusal for good because nobody can be reached there.
+    pub fn unreachable(text: impl Into<String>) -> Self {
+        Self { fault: Fault::Recipient, ..Self::never(text) }
+    }
+
+    /// The same, where other messages may fare better.
+    #[must_use]
+    pub fn of_this_message(self) -> Self {
+        Self { fault: Fault::Message, ..self }
     }
 }
 
 /// Hands messages to somebody who brings them to people.
 #[async_trait]
 pub trait Channel: Send + Sync {
-    /// A short name for logs and metrics: `smtp`, `sms-webhook`, `inbox`.
+    /// What kind of provider it is, for logs: `smtp`, `sms-webhook`, `inbox`.
     fn name(&self) -> &'static str;
+
+    /// Whether it carries messages of this kind.
+    fn carries(&self, kind: OtpType) -> bool;
 
     /// Sends one message. `Ok` means that the provider answers for it from here on. Dropping the future abandons the
     /// try; whether the message went out is then unknown.
-    async fn send(&self, delivery: &Delivery) -> Result<(), SendError>;
+    async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError>;
 }
 
 /// Whether a host is this machine: the only place where messages may go without TLS.

@@ -16,9 +16,9 @@ use lettre::{Address, Message};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use vestibule_crypto::secret::Secret;
-use vestibule_wire::Contact;
+use vestibule_wire::{Contact, OtpType};
 
-use super::{Channel, Delivery, Retry, SendError, is_loopback};
+use super::{Accepted, Channel, Delivery, SendError, is_loopback};
 use crate::render::{Rendered, RenderedEmail};
 use crate::template::clean_line;
 
@@ -243,7 +243,11 @@ impl Channel for SmtpChannel {
         "smtp"
     }
 
-    async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
+    fn carries(&self, kind: OtpType) -> bool {
+        kind == OtpType::Email
+    }
+
+    async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
         let Rendered::Email(email) = &delivery.message else {
             return Err(SendError::never("this channel sends e-mails only"));
         };
@@ -254,7 +258,7 @@ impl Channel for SmtpChannel {
         let mut connection = self.limited(self.connection()).await?;
         self.limited(transmit(&mut connection, &envelope, &message)).await?;
         self.push_idle(connection);
-        Ok(())
+        Ok(Accepted::default())
     }
 }
 
@@ -352,8 +356,12 @@ fn build(delivery: &Delivery, email: &RenderedEmail) -> Result<(Envelope, Vec<u8
 fn classify(error: &SmtpError) -> SendError {
     if let Some(code) = error.status() {
         let text = format!("the mail server answered {code}");
-        let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
-        return SendError { retry, text, smtp_code: Some(u16::from(code)) };
+        let refused = if error.is_permanent() {
+            SendError::never(text)
+        } else {
+            SendError::later(text).of_this_message()
+        };
+        return SendError { smtp_code: Some(u16::from(code)), ..refused };
     }
     SendError::later(if error.is_timeout() {
         NO_ANSWER

@@ -12,10 +12,10 @@ use reqwest::{StatusCode, Url, redirect};
 use serde::Serialize;
 use vestibule_crypto::fingerprint::hmac_sha256;
 use vestibule_crypto::secret::Secret;
-use vestibule_wire::{MessageId, OtpId};
+use vestibule_wire::{MessageId, OtpId, OtpType};
 use zeroize::Zeroize;
 
-use super::{Channel, Delivery, SendError, is_loopback};
+use super::{Accepted, Channel, Delivery, SendError, is_loopback};
 use crate::render::Rendered;
 
 /// Why a channel could not be set up; the text says what to change.
@@ -116,7 +116,11 @@ impl Channel for SmsWebhookChannel {
         "sms-webhook"
     }
 
-    async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
+    fn carries(&self, kind: OtpType) -> bool {
+        kind == OtpType::Sms
+    }
+
+    async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
         let Rendered::Sms(sms) = &delivery.message else {
             return Err(SendError::never("this channel sends SMS only"));
         };
@@ -141,7 +145,7 @@ impl Channel for SmsWebhookChannel {
             .send()
             .await
             .map_err(|e| classify(&e))?;
-        judge(response.status())
+        judge(response.status()).map(|()| Accepted::default())
     }
 }
 

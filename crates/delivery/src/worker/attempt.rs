@@ -12,7 +12,7 @@ use vestibule_wire::OtpType;
 
 use super::event::event;
 use super::{OutboxStore, Shared};
-use crate::channel::{Channel, Delivery, Retry, SendError};
+use crate::channel::{Accepted, Channel, Delivery, Retry, SendError};
 use crate::render::render;
 
 /// Times a record is tried when the store is away. Together they wait about three seconds.
@@ -86,7 +86,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         &self,
         message: &OutboxMessage,
         abandon: &CancellationToken,
-    ) -> (Option<Delivery>, Result<(), SendError>) {
+    ) -> (Option<Delivery>, Result<Accepted, SendError>) {
         let prepared = AssertUnwindSafe(self.prepare(message)).catch_unwind().await;
         let prepared = prepared.unwrap_or_else(|_| Err(SendError::later("rendering panicked")));
         let (channel, delivery) = match prepared {
@@ -144,7 +144,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         channel: &dyn Channel,
         delivery: &Delivery,
         abandon: &CancellationToken,
-    ) -> Result<(), SendError> {
+    ) -> Result<Accepted, SendError> {
         let left = message.expires_at - delivery.now;
         if left <= 0 {
             return Err(SendError::never("the code expired before the message could be sent"));
@@ -161,7 +161,9 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
     }
 
     fn judge(&self, message: &OutboxMessage, error: Option<&SendError>, abandoned: bool) -> Outcome {
-        let Some(SendError { retry, text: error, smtp_code: _ }) = error else { return Outcome::Sent };
+        let Some(SendError { retry, fault: _, text: error, smtp_code: _ }) = error else {
+            return Outcome::Sent;
+        };
         let error = error.clone();
         if *retry == Retry::Never {
             return Outcome::Failed { error };

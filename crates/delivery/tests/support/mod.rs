@@ -10,7 +10,7 @@ use uuid::Uuid;
 use vestibule_crypto::entropy::SeededEntropy;
 use vestibule_crypto::keyset::KeyFile;
 use vestibule_delivery::MessageSettings;
-use vestibule_delivery::channel::{Channel, Delivery, SendError};
+use vestibule_delivery::channel::{Accepted, Channel, Delivery, SendError};
 use vestibule_delivery::render::render;
 use vestibule_delivery::worker::{Channels, OutboxStore, Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::keys::KeyRing;
@@ -288,7 +288,11 @@ impl Channel for Script {
         "script"
     }
 
-    async fn send(&self, delivery: &Delivery) -> Result<(), SendError> {
+    fn carries(&self, _: OtpType) -> bool {
+        true
+    }
+
+    async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
         let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         let _leaving = AtOnce(&self.at_once);
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
@@ -302,7 +306,7 @@ impl Channel for Script {
             Answer::After(ms) => tokio::time::sleep(std::time::Duration::from_millis(ms)).await,
         }
         self.taken.lock().unwrap().push(delivery.message_id);
-        Ok(())
+        Ok(Accepted::default())
     }
 }
 
