@@ -212,16 +212,22 @@ async fn the_log_is_copied_while_commits_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { log_pages: 50, ..Options::default() };
     let store = Arc::new(SqliteStore::open_with(dir.path(), ManualClock::new(), options).unwrap());
-    for round in 0..50 {
+    // How often the log began anew, which it does when all of it has been copied: a number in its head (SQLite file format,
+    // section 4.1). How soon the copying thread gets its turn is the machine's affair, so it has many commits' time.
+    let log = dir.path().join("vestibule.db-wal");
+    let restarts = || u32::from_be_bytes(std::fs::read(&log).unwrap()[12..16].try_into().unwrap());
+    let mut rounds = 0;
+    while rounds == 0 || restarts() < 3 {
+        assert!(rounds < 2000, "the log is never copied while commits go on");
         let outcomes = fixtures::parallel(20, |n| {
             let store = Arc::clone(&store);
-            async move { store.put_meta(&format!("{round}/{n}"), &"x".repeat(2000)).await }
+            async move { store.put_meta(&format!("{rounds}/{n}"), &"x".repeat(2000)).await }
         })
         .await;
         assert!(outcomes.iter().all(Result::is_ok));
+        rounds += 1;
     }
-    // Two megabytes of settings were written, page by page, some of them many times; without copying all would be here.
-    let log = std::fs::metadata(dir.path().join("vestibule.db-wal")).unwrap().len();
-    assert!(log < 2_000_000, "{log}");
-    assert_eq!(store.meta("49/19").await.unwrap().map(|value| value.len()), Some(2000));
+    for round in [0, rounds - 1] {
+        assert_eq!(store.meta(&format!("{round}/19")).await.unwrap().map(|value| value.len()), Some(2000));
+    }
 }
