@@ -5,15 +5,17 @@
 //! except ECDSA nonces, which the library draws itself.
 //!
 //! Each primitive emits one `trace` event with target `vestibule::crypto` and a field `op` (`ecdsa_verify`,
-//! `eddsa_verify`, `rsa_verify`, `ecdsa_sign`, `ecdh`, `keygen`, `aead_seal`, `aead_open`, `hmac`), so that a test can show that two requests cost
+//! `eddsa_verify`, `rsa_verify`, `ecdsa_sign`, `eddsa_sign`, `rsa_sign`, `ecdh`, `keygen`, `aead_seal`, `aead_open`, `hmac`), so that a test can show that two requests cost
 //! the same operations.
 
 pub mod bundle;
+pub mod certificate;
 pub mod client_signature;
 pub mod entropy;
 pub mod fingerprint;
 pub mod hpke;
 pub mod keyset;
+pub mod mail_key;
 pub mod other_curves;
 pub mod otp_code;
 pub mod p256;

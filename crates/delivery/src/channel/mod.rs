@@ -1,6 +1,7 @@
 //! Where messages go.
 
 mod inbox;
+pub mod receipt;
 mod smtp;
 mod webhook;
 
