@@ -155,7 +155,7 @@ impl Engine {
         kind: OtpType,
         contact: &str,
     ) -> Result<(), Refusal> {
-        let contact = Contact::parse(kind, contact)?;
+        let contact = Contact::stored(kind, contact)?;
         self.parent(organization).await?;
         let mut changes = ChangeSet::new();
         changes.push(Write::ClearFailures {

@@ -105,7 +105,7 @@ impl Stamp {
             AttestedScheme::Oidc => return Err(Refusal::OauthNotEnabled),
         }
         let token = token::peek(&stamp.attestation).map_err(|_| Refusal::BadApiKeySignature)?;
-        let contact = Contact::parse(token.verification_type, &token.contact)
+        let contact = Contact::stored(token.verification_type, &token.contact)
             .map_err(|_| Refusal::BadApiKeySignature)
             .map(|contact| ContactKey::of(&contact))?;
         Ok(Self::Attested { stamp, token, contact })

@@ -180,7 +180,7 @@ impl Call<'_> {
             let child = found.is_some_and(|o| o.parent_id == Some(self.organization.id));
             return if child { Ok(id) } else { Err(Refusal::OrganizationNotFound) };
         }
-        let contact = Contact::parse(claims.verification_type, &claims.contact)
+        let contact = Contact::stored(claims.verification_type, &claims.contact)
             .map_err(|_| Refusal::InvalidVerificationToken)?;
         let facts = self
             .read(IntentKeys {
@@ -211,7 +211,7 @@ impl Call<'_> {
             return Err(Refusal::InvalidFilter);
         }
         if let Filter::Contact(kind, value) = &filter {
-            let contact = Contact::parse(*kind, value)?;
+            let contact = Contact::stored(*kind, value)?;
             match &b.verification_token {
                 Some(text) => self.proves(text, &contact).await?,
                 None if required => return Err(Refusal::MissingField("verificationToken".to_owned())),

@@ -269,7 +269,7 @@ pub(crate) fn suborg_filter(
         Filter::Username(name) => F::Username(name),
         Filter::Contact(kind, text) => {
             // What is no contact belongs to nobody.
-            let Ok(contact) = Contact::parse(kind, &text) else { return Ok(None) };
+            let Ok(contact) = Contact::stored(kind, &text) else { return Ok(None) };
             let key = ContactKey::of(&contact);
             if verified { F::VerifiedContact(key) } else { F::Contact(key) }
         }

@@ -250,10 +250,10 @@ impl TestServer {
     /// All messages to a contact so far, oldest first.
     pub async fn messages(&self, kind: OtpType, contact: &str) -> Vec<MessagePayload> {
         self.collect().await;
-        let wanted = Contact::parse(kind, contact).expect("a contact");
+        let wanted = Contact::stored(kind, contact).expect("a contact");
         let sent = self.sent.lock().expect("no test panicked");
         let to = |m: &&MessagePayload| {
-            Contact::parse(kind, &m.to).is_ok_and(|to| to.normalised() == wanted.normalised())
+            Contact::stored(kind, &m.to).is_ok_and(|to| to.normalised() == wanted.normalised())
         };
         sent.iter().filter(to).cloned().collect()
     }

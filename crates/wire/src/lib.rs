@@ -19,7 +19,9 @@ pub mod token;
 pub mod view;
 
 pub use activity_type::{Action, ActivityType, Resource};
-pub use contact::{Contact, ContactError, OtpType, UnknownOtpType};
+pub use contact::{
+    AliasRules, Contact, ContactError, Country, MailDomain, NotACountry, NotADomain, OtpType, UnknownOtpType,
+};
 pub use ids::*;
 pub use intent::*;
 pub use refusal::{Counted, Expression, Labelled, PolicyOutcome, Refusal};

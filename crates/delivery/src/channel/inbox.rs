@@ -188,7 +188,7 @@ fn normalised(text: &str) -> String {
     let plus = format!("+{text}");
     [text, &plus]
         .into_iter()
-        .find_map(|text| Contact::parse(kind, text).ok())
+        .find_map(|text| Contact::stored(kind, text).ok())
         .map_or_else(|| text.to_owned(), |contact| contact.normalised().to_owned())
 }
 

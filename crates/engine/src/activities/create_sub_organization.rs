@@ -18,7 +18,7 @@ use crate::store::{ChangeSet, IntentKeys, Write};
 
 pub(super) fn keys(intent: &CreateSubOrganization) -> IntentKeys {
     let claims = intent.verification_token.as_deref().and_then(|text| token::peek(text).ok());
-    let contact = claims.as_ref().and_then(|c| Contact::parse(c.verification_type, &c.contact).ok());
+    let contact = claims.as_ref().and_then(|c| Contact::stored(c.verification_type, &c.contact).ok());
     IntentKeys {
         token: claims.map(|c| TokenId(c.id)),
         verified_contact: contact.as_ref().map(ContactKey::of),

@@ -14,7 +14,7 @@ use crate::store::{ChangeSet, IntentKeys, Write};
 
 pub(super) fn keys(intent: &OtpLogin) -> IntentKeys {
     let Ok(claims) = token::peek(&intent.verification_token) else { return IntentKeys::default() };
-    let contact = Contact::parse(claims.verification_type, &claims.contact).ok();
+    let contact = Contact::stored(claims.verification_type, &claims.contact).ok();
     let key = intent.session.public_key.as_ref().or(claims.public_key.as_ref());
     IntentKeys {
         token: Some(TokenId(claims.id)),

@@ -1,6 +1,6 @@
 //! STAMP_LOGIN: whoever can stamp gets a session (protocol 02 section 2).
 
-use vestibule_wire::{Contact, Refusal, SessionRequest, StampLogin};
+use vestibule_wire::{Contact, OtpType, Refusal, SessionRequest, StampLogin};
 
 use super::session::grant;
 use super::{Context, Effect, result};
@@ -48,8 +48,8 @@ pub(super) fn authentication(cx: &Context<'_>) -> Authentication {
 
 /// Another credential of the user ends the failures counted against its contacts (NIST SP 800-63B).
 fn reset_failures(user: &User, changes: &mut ChangeSet) {
-    let email = user.email.as_deref().and_then(|text| Contact::email(text).ok());
-    let phone = user.phone.as_deref().and_then(|text| Contact::phone(text).ok());
+    let email = user.email.as_deref().and_then(|text| Contact::stored(OtpType::Email, text).ok());
+    let phone = user.phone.as_deref().and_then(|text| Contact::stored(OtpType::Sms, text).ok());
     for contact in email.iter().chain(&phone) {
         changes.push(Write::ClearOwnFailures {
             tenant: user.tenant_id,

@@ -112,7 +112,7 @@ fn set_contact(user: &mut User, kind: OtpType, contact: Option<&Contact>, change
         OtpType::Email => &mut user.email,
         OtpType::Sms => &mut user.phone,
     };
-    let before = field.take().and_then(|text| Contact::parse(kind, &text).ok());
+    let before = field.take().and_then(|text| Contact::stored(kind, &text).ok());
     *field = contact.map(|contact| match kind {
         OtpType::Email => contact.given().to_owned(),
         OtpType::Sms => contact.normalised().to_owned(),
