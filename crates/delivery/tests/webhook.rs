@@ -114,7 +114,7 @@ async fn answers_decide_whether_it_is_tried_again() {
         Err(SendError::later("the SMS webhook answered 429")),
         Err(SendError::later("the SMS webhook answered 503")),
         Err(SendError::never("the SMS webhook answered 400")),
-        Ok(Accepted::default()),
+        Ok(Accepted { provider_message_id: Some(sms.message_id.to_string()) }),
     ] {
         assert_eq!(channel.send(&sms).await, expected);
     }
@@ -138,7 +138,7 @@ async fn a_redirect_is_not_followed() {
     let (url, _) = serve(vec![Redirect::temporary(&target).into_response()]).await;
     let sms = delivery(OtpType::Sms, &payload("+15551234567"));
     let refused = channel(&format!("{url}/secret-path/send"), Duration::from_secs(5)).send(&sms).await;
-    assert_eq!(refused, Err(SendError::never("the SMS webhook answered 307")));
+    assert_eq!(refused, Err(SendError::next_provider("the SMS webhook answered 307")));
     assert_eq!(hits.load(Ordering::SeqCst), 0);
 }
 

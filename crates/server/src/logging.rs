@@ -14,8 +14,8 @@ use tracing_subscriber::{Layer, Registry};
 const FILTER_VARIABLES: [&str; 2] = ["VESTIBULE_LOG", "RUST_LOG"];
 
 /// Libraries that may print headers, frames or statements below this level. Stamps and bodies pass through them.
-const CAPPED: [&str; 8] =
-    ["h2", "hyper", "hyper_util", "lettre", "reqwest", "rustls", "tokio_postgres", "tower"];
+const CAPPED: [&str; 9] =
+    ["aws_sigv4", "h2", "hyper", "hyper_util", "lettre", "reqwest", "rustls", "tokio_postgres", "tower"];
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,17 +1,33 @@
 //! Where messages go.
 
+mod aws;
+mod client;
+mod dkim;
 mod inbox;
+mod mail;
 pub mod receipt;
+mod ses;
 mod smtp;
+mod smtp_answer;
+mod sns;
+mod sns_message;
+mod twilio;
 mod webhook;
 
 use async_trait::async_trait;
 use vestibule_engine::model::{MessagePurpose, Millis};
 use vestibule_wire::{MessageId, OtpId, OtpType};
 
+pub use aws::AwsSettings;
+pub use client::ProviderConfigError;
+pub use dkim::{Dkim, DkimConfigError, DkimSettings};
 pub use inbox::{Inbox, InboxMessage};
+pub use ses::{SesChannel, SesReceipts, SesSettings};
 pub use smtp::{SmtpChannel, SmtpConfigError, SmtpCredentials, SmtpSecurity, SmtpSettings};
-pub use webhook::{SmsWebhookChannel, WebhookConfigError, WebhookSecret};
+pub use sns::{SnsChannel, SnsIndia, SnsSettings};
+pub use sns_message::SnsMessages;
+pub use twilio::{TwilioApiKey, TwilioChannel, TwilioReceipts, TwilioSender, TwilioSettings};
+pub use webhook::{SmsWebhookChannel, WebhookConfigError, WebhookReceipts, WebhookSecret};
 
 use crate::render::Rendered;
 

@@ -86,6 +86,60 @@ pub trait Receipts: Send + Sync {
     async fn read(&self, request: &ReceiptRequest<'_>, now: Millis) -> Result<Vec<Receipt>, ReceiptRefused>;
 }
 
+/// `smtp; ` and the numbers a mail server's answer begins with: the code, the enhanced code (RFC 3463), or both. None
+/// where it begins with neither.
+pub(super) fn smtp_diagnostic(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    let answer = match text.split_once(';') {
+        Some((kind, rest)) if kind.trim().eq_ignore_ascii_case("smtp") => rest,
+        _ => text,
+    };
+    let mut words = answer.split([' ', '-', '\t']).filter(|word| !word.is_empty());
+    let is_code = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
+    let first = words.next()?;
+    let (code, second) = if is_code(first) { (Some(first), words.next()) } else { (None, Some(first)) };
+    let enhanced = second.filter(|word| EnhancedCode::parse(word).is_some());
+    match (code, enhanced) {
+        (Some(code), Some(enhanced)) => Some(format!("smtp; {code} {enhanced}")),
+        (Some(code), None) => Some(format!("smtp; {code}")),
+        (None, Some(enhanced)) => Some(format!("smtp; {enhanced}")),
+        (None, None) => None,
+    }
+}
+
+/// An enhanced status code of mail systems (RFC 3463): class, subject, detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EnhancedCode {
+    /// 2, 4 or 5.
+    pub(super) class: u8,
+    /// What it is about.
+    pub(super) subject: u16,
+    /// What precisely.
+    pub(super) detail: u16,
+}
+
+impl std::fmt::Display for EnhancedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { class, subject, detail } = self;
+        write!(f, "{class}.{subject}.{detail}")
+    }
+}
+
+impl EnhancedCode {
+    /// Reads one alone, as `5.1.1`.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        let mut parts = word.split('.');
+        let mut number = |digits: usize| {
+            let part = parts.next()?;
+            let fits = (1..=digits).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+            fits.then(|| part.parse::<u16>().ok()).flatten()
+        };
+        let (class, subject, detail) = (number(1)?, number(3)?, number(3)?);
+        let class = u8::try_from(class).ok().filter(|class| [2, 4, 5].contains(class))?;
+        parts.next().is_none().then_some(Self { class, subject, detail })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +154,32 @@ mod tests {
         headers.append("x-signature", "two".parse().unwrap());
         let request = ReceiptRequest { url: "https://login.example.com/", headers: &headers, body: b"" };
         assert_eq!(request.header("X-Signature"), None);
+    }
+
+    #[test]
+    fn of_a_mail_servers_answer_only_numbers_are_kept() {
+        for (text, kept) in [
+            ("smtp; 550 5.1.1 <ann@example.com> user unknown", Some("smtp; 550 5.1.1")),
+            ("smtp;550-5.7.1 blocked", Some("smtp; 550 5.7.1")),
+            ("550 no such user", Some("smtp; 550")),
+            ("5.4.7 expired", Some("smtp; 5.4.7")),
+            ("X-Notes; no such user ann@example.com", None),
+            ("ann@example.com", None),
+            ("", None),
+            ("smtp; ", None),
+            ("5500 5.1.1", None),
+        ] {
+            assert_eq!(smtp_diagnostic(text).as_deref(), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn enhanced_codes_have_three_parts_and_a_known_class() {
+        let code = |class, subject, detail| Some(EnhancedCode { class, subject, detail });
+        assert_eq!(EnhancedCode::parse("5.1.1"), code(5, 1, 1));
+        assert_eq!(EnhancedCode::parse("4.7.650"), code(4, 7, 650));
+        for text in ["5.1", "5.1.1.1", "3.1.1", "55.1.1", "5.1.", "5.1.1234", "5.+1.1", "a.b.c", ""] {
+            assert_eq!(EnhancedCode::parse(text), None, "{text}");
+        }
     }
 }

@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lettre::address::Envelope;
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, Message};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use vestibule_crypto::secret::Secret;
-use vestibule_wire::{Contact, OtpType};
+use vestibule_wire::OtpType;
 
-use super::{Accepted, Channel, Delivery, SendError, is_loopback};
-use crate::render::{Rendered, RenderedEmail};
-use crate::template::clean_line;
+use super::dkim::{Dkim, DkimConfigError, DkimSettings};
+use super::smtp_answer::{Step, enhanced_code, judge};
+use super::{Accepted, Channel, Delivery, SendError, is_loopback, mail};
+use crate::render::Rendered;
 
 /// Connections that were idle for longer are not used again; common servers keep them for five minutes.
 const IDLE: Duration = Duration::from_secs(60);
@@ -78,6 +76,8 @@ pub struct SmtpSettings {
     pub timeout: Duration,
     /// Connections at once, at most.
     pub pool_size: u32,
+    /// Keys that sign what is sent.
+    pub dkim: Vec<DkimSettings>,
 }
 
 impl SmtpSettings {
@@ -92,6 +92,7 @@ impl SmtpSettings {
             hello_name: None,
             timeout: Duration::from_secs(10),
             pool_size: 4,
+            dkim: Vec::new(),
         }
     }
 }
@@ -113,6 +114,9 @@ pub enum SmtpConfigError {
     /// TLS cannot be set up for this host.
     #[error("TLS cannot be set up for {0:?}: {1}")]
     Tls(String, String),
+    /// Mail cannot be signed.
+    #[error(transparent)]
+    Dkim(#[from] DkimConfigError),
 }
 
 /// Sends e-mails through one SMTP server, over a few connections that stay open while there is mail.
@@ -126,6 +130,7 @@ pub struct SmtpChannel {
     hello_name: ClientId,
     credentials: Option<Credentials>,
     timeout: Duration,
+    dkim: Dkim,
     /// One per connection at once.
     permits: Semaphore,
     /// Connections between two messages, the one used last at the end.
@@ -163,6 +168,7 @@ impl SmtpChannel {
             credentials: credentials
                 .map(|c| Credentials::new(c.username.clone(), c.password.expose().clone())),
             timeout: settings.timeout,
+            dkim: Dkim::new(&settings.dkim)?,
             permits: Semaphore::new(settings.pool_size.max(1) as usize),
             idle: Mutex::default(),
         })
@@ -216,9 +222,12 @@ impl SmtpChannel {
     }
 
     /// Runs one part of the conversation within the time limit.
-    async fn limited<T>(&self, part: impl Future<Output = Result<T, SmtpError>>) -> Result<T, SendError> {
+    async fn limited<T>(
+        &self,
+        part: impl Future<Output = Result<T, (Step, SmtpError)>>,
+    ) -> Result<T, SendError> {
         match timeout(self.timeout, part).await {
-            Ok(done) => done.map_err(|e| classify(&e)),
+            Ok(done) => done.map_err(|(step, error)| classify(step, &error)),
             Err(_) => Err(SendError::later(NO_ANSWER)),
         }
     }
@@ -251,11 +260,13 @@ impl Channel for SmtpChannel {
         let Rendered::Email(email) = &delivery.message else {
             return Err(SendError::never("this channel sends e-mails only"));
         };
-        let (envelope, message) = build(delivery, email)?;
+        let (envelope, message) = mail::build(delivery, email)?;
+        let message = self.dkim.sign(message, &email.from.address, delivery.now);
         let _permit =
             self.permits.acquire().await.map_err(|_| SendError::later("the channel is shut down"))?;
         // Whatever cuts this short, a time limit here or the caller's, drops the connection with the conversation.
-        let mut connection = self.limited(self.connection()).await?;
+        let opened = async { self.connection().await.map_err(|error| (Step::Opening, error)) };
+        let mut connection = self.limited(opened).await?;
         self.limited(transmit(&mut connection, &envelope, &message)).await?;
         self.push_idle(connection);
         Ok(Accepted::default())
@@ -269,18 +280,21 @@ async fn transmit(
     connection: &mut AsyncSmtpConnection,
     envelope: &Envelope,
     message: &[u8],
-) -> Result<(), SmtpError> {
+) -> Result<(), (Step, SmtpError)> {
+    let at = |step| move |error| (step, error);
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     let text = match std::str::from_utf8(message) {
         Ok(text) if text.is_ascii() && addresses.all(|a| AsRef::<str>::as_ref(a).is_ascii()) => text,
-        _ => return connection.send(envelope, message).await.map(drop),
+        // Which of its steps was refused is not told; whatever it was, the address is not blamed for it.
+        _ => return connection.send(envelope, message).await.map(drop).map_err(at(Step::Message)),
     };
-    connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await?;
+    let from = Mail::new(envelope.from().cloned(), Vec::new());
+    connection.command(from).await.map_err(at(Step::Sender))?;
     for to in envelope.to() {
-        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(at(Step::Recipient))?;
     }
-    connection.command(Data).await?;
-    connection.command(dot_stuffed(text)).await.map(drop)
+    connection.command(Data).await.map_err(at(Step::Message))?;
+    connection.command(dot_stuffed(text)).await.map(drop).map_err(at(Step::Message))
 }
 
 /// A text as it follows DATA: lines that begin with a dot get another, and a dot alone ends it (RFC 5321, section 4.5.2).
@@ -299,69 +313,23 @@ fn dot_stuffed(text: &str) -> String {
 
 const NO_ANSWER: &str = "the mail server did not answer in time";
 
-/// `Auto-Submitted: auto-generated` (RFC 3834): keeps out-of-office answers away.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
-
-/// An address whose domain every server understands: internationalised domains as A-labels.
-fn address(text: &str) -> Result<Address, SendError> {
-    let refused = || SendError::never("an address of the message is malformed");
-    let contact = Contact::email(text).map_err(|_| refused())?;
-    let (local, _) = contact.given().rsplit_once('@').ok_or_else(refused)?;
-    let (_, domain) = contact.normalised().rsplit_once('@').ok_or_else(refused)?;
-    Address::new(local, domain).map_err(|_| refused())
-}
-
-fn build(delivery: &Delivery, email: &RenderedEmail) -> Result<(Envelope, Vec<u8>), SendError> {
-    let from = address(&email.from.address)?;
-    let to = address(&email.to)?;
-    let date = u64::try_from(delivery.created_at)
-        .ok()
-        .and_then(|ms| std::time::UNIX_EPOCH.checked_add(Duration::from_millis(ms)))
-        .ok_or_else(|| SendError::never("the message has no valid time"))?;
-    let id = email.message_id(delivery.message_id);
-    let mut builder = Message::builder()
-        .from(Mailbox::new(Some(clean_line(&email.from.name)), from.clone()))
-        .to(Mailbox::new(None, to.clone()))
-        .subject(clean_line(&email.subject))
-        .message_id(Some(id))
-        .date(date)
-        .header(AutoSubmitted);
-    if let Some(reply_to) = &email.reply_to {
-        builder = builder.reply_to(Mailbox::new(None, address(reply_to)?));
-    }
-    let message = builder
-        .multipart(MultiPart::alternative_plain_html(email.text.clone(), email.html.clone()))
-        .map_err(|_| SendError::never("the message cannot be composed"))?;
-    let envelope = Envelope::new(Some(from), vec![to])
-        .map_err(|_| SendError::never("the message cannot be composed"))?;
-    Ok((envelope, message.formatted()))
-}
-
-/// The answer's text may repeat the address it refuses: only its number is told.
-fn classify(error: &SmtpError) -> SendError {
+/// The answer's text may repeat the address it refuses: only its numbers are told.
+fn classify(step: Step, error: &SmtpError) -> SendError {
     if let Some(code) = error.status() {
-        let text = format!("the mail server answered {code}");
-        let refused = if error.is_permanent() {
-            SendError::never(text)
-        } else {
-            SendError::later(text).of_this_message()
+        let code = u16::from(code);
+        let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        let enhanced = enhanced_code(code, &text);
+        let text = match enhanced {
+            Some(enhanced) => format!("the mail server answered {code} {enhanced}"),
+            None => format!("the mail server answered {code}"),
         };
-        return SendError { smtp_code: Some(u16::from(code)), ..refused };
+        return SendError { smtp_code: Some(code), ..judge(step, code, enhanced).error(text) };
+    }
+    if error.is_client() {
+        // A server without STARTTLS, say: whoever hides the offer may be gone at the next try.
+        return SendError::later(
+            "the mail server lacks what this message needs: STARTTLS, an authentication method, or SMTPUTF8",
+        );
     }
     SendError::later(if error.is_timeout() {
         NO_ANSWER
@@ -369,9 +337,6 @@ fn classify(error: &SmtpError) -> SendError {
         "TLS with the mail server failed"
     } else if error.is_response() {
         "the mail server's answer makes no sense"
-    } else if error.is_client() {
-        // Also a server without STARTTLS: whoever hides the offer may be gone at the next try.
-        "the mail server lacks what this message needs: STARTTLS, an authentication method, or SMTPUTF8"
     } else {
         "the connection to the mail server failed"
     })
@@ -379,58 +344,7 @@ fn classify(error: &SmtpError) -> SendError {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-    use vestibule_engine::model::MessagePurpose;
-    use vestibule_wire::{MessageId, OtpId};
-
     use super::*;
-    use crate::render::Sender;
-
-    proptest! {
-        /// Rendering cleans what callers give; this holds even if it did not.
-
-    #[test]
-        fn composing_never_panics_and_never_gains_a_header(
-            name in any::<String>(),
-            subject in any::<String>(),
-            text in any::<String>(),
-            to in "[a-zA-Z0-9.\"\r\n@<>, é]{1,24}@b.example",
-        ) {
-            let email = RenderedEmail {
-                from: Sender { name, address: "no-reply@mail.example".to_owned() },
-                reply_to: None,
-                to,
-                subject,
-                html: text.clone(),
-                text,
-            };
-            let delivery = Delivery {
-                message_id: MessageId(Uuid::nil()),
-                otp_id: OtpId(Uuid::nil()),
-                attempt: 1,
-                created_at: 1_782_916_051_261,
-                expires_at: 1_782_916_351_261,
-                now: 1_782_916_051_261,
-                purpose: MessagePurpose::Code,
-                code: String::new(),
-                message: Rendered::Email(email.clone()),
-            };
-            let Ok((envelope, message)) = build(&delivery, &email) else { return Ok(()) };
-            prop_assert_eq!(envelope.to().len(), 1);
-            let message = String::from_utf8_lossy(&message).into_owned();
-            let (head, _) = message.split_once("\r\n\r\n").unwrap();
-            let names: Vec<_> = head
-                .split("\r\n")
-                .filter(|line| !line.starts_with([' ', '\t']))
-                .map(|line| line.split(':').next().unwrap())
-                .collect();
-            prop_assert_eq!(
-                names,
-                ["From", "To", "Subject", "Message-ID", "Date", "Auto-Submitted", "MIME-Version", "Content-Type"]
-            );
-        }
-    }
 
     #[test]
     fn a_line_that_begins_with_a_dot_does_not_end_the_message() {

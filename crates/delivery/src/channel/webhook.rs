@@ -1,20 +1,24 @@
 //! SMS through a signed HTTP request to a service of the operator's, which knows the provider.
 //!
 //! The request follows the Standard Webhooks form: headers `webhook-id`, `webhook-timestamp` and `webhook-signature`;
-//! the signature is `v1,` and the base64 of HMAC-SHA-256 over `id.timestamp.body`. `docs/messages.md` has the contract.
+//! the signature is `v1,` and the base64 of HMAC-SHA-256 over `id.timestamp.body`. What became of a message comes back in the
+//! same form. `docs/messages.md` has the contract.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::{StatusCode, Url, redirect};
-use serde::Serialize;
-use vestibule_crypto::fingerprint::hmac_sha256;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use vestibule_crypto::fingerprint::{hmac_sha256, same_mac};
 use vestibule_crypto::secret::Secret;
+use vestibule_engine::model::Millis;
 use vestibule_wire::{MessageId, OtpId, OtpType};
 use zeroize::Zeroize;
 
+use super::client::{self, Refusal};
+use super::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts, TOLERANCE_MS};
 use super::{Accepted, Channel, Delivery, SendError, is_loopback};
 use crate::render::Rendered;
 
@@ -55,10 +59,23 @@ impl WebhookSecret {
         Ok(Self(Secret::new(bytes)))
     }
 
+    fn mac(&self, id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
+        let mut text = format!("{id}.{timestamp}.").into_bytes();
+        text.extend_from_slice(body);
+        hmac_sha256(self.0.expose(), &text)
+    }
+
     /// The value of `webhook-signature` for a request.
     fn sign(&self, id: MessageId, timestamp: i64, body: &str) -> String {
-        let mac = hmac_sha256(self.0.expose(), format!("{id}.{timestamp}.{body}").as_bytes());
+        let mac = self.mac(&id.to_string(), &timestamp.to_string(), body.as_bytes());
         format!("v1,{}", STANDARD.encode(mac))
+    }
+
+    /// Whether one of the signatures of a request, which blanks divide, was made with this secret.
+    fn verifies(&self, id: &str, timestamp: &str, body: &[u8], signatures: &str) -> bool {
+        let expected = self.mac(id, timestamp, body);
+        let given = signatures.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
+        given.into_iter().any(|mac| same_mac(&expected, &mac))
     }
 }
 
@@ -97,15 +114,7 @@ impl SmsWebhookChannel {
             "http" => return Err(WebhookConfigError::Unprotected),
             _ => return Err(WebhookConfigError::Url),
         }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .timeout(timeout)
-            .pool_max_idle_per_host(4);
-        if here {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|e| WebhookConfigError::Client(e.to_string()))?;
+        let client = client::client(&url, timeout).map_err(|e| WebhookConfigError::Client(e.to_string()))?;
         Ok(Self { client, url, secret })
     }
 }
@@ -134,42 +143,103 @@ impl Channel for SmsWebhookChannel {
         })
         .map_err(|_| SendError::never("the message cannot be composed"))?;
         let timestamp = delivery.now.div_euclid(1000);
-        let response = self
+        let request = self
             .client
             .post(self.url.clone())
             .header("content-type", "application/json")
             .header("webhook-id", delivery.message_id.to_string())
             .header("webhook-timestamp", timestamp.to_string())
             .header("webhook-signature", self.secret.sign(delivery.message_id, timestamp, &body))
-            .body(body)
-            .send()
-            .await
-            .map_err(|e| classify(&e))?;
-        judge(response.status()).map(|()| Accepted::default())
-    }
-}
-
-fn judge(status: StatusCode) -> Result<(), SendError> {
-    let text = || format!("the SMS webhook answered {}", status.as_u16());
-    match status {
-        status if status.is_success() => Ok(()),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Err(SendError::later(text()))
+            .body(body);
+        let status = client::ask(request, "the SMS webhook").await?.status;
+        if (200..300).contains(&status) {
+            return Ok(Accepted { provider_message_id: Some(delivery.message_id.to_string()) });
         }
-        status if status.is_server_error() => Err(SendError::later(text())),
-        _ => Err(SendError::never(text())),
+        Err(refusal(status).error(format!("the SMS webhook answered {status}")))
     }
 }
 
-/// The error's own text has the URL, which may have a secret in its path.
-fn classify(error: &reqwest::Error) -> SendError {
-    SendError::later(if error.is_timeout() {
-        "the SMS webhook did not answer in time"
-    } else if error.is_connect() {
-        "the connection to the SMS webhook failed"
-    } else {
-        "the request to the SMS webhook failed"
-    })
+/// What a status says, as the contract has it.
+fn refusal(status: u16) -> Refusal {
+    match status {
+        // The same request, badly understood or well: it will not be another one the next time.
+        400 | 413 | 422 => Refusal::Message,
+        410 => Refusal::Recipient,
+        408 | 425 | 429 | 500.. => Refusal::Busy,
+        // Redirects too: they would carry the code elsewhere.
+        _ => Refusal::Account,
+    }
+}
+
+/// Reads what the service tells of messages later, signed as requests to it are.
+pub struct WebhookReceipts(WebhookSecret);
+
+impl WebhookReceipts {
+    /// With the secret both sides know.
+    pub fn new(secret: WebhookSecret) -> Self {
+        Self(secret)
+    }
+}
+
+/// What became of a message.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    message_id: MessageId,
+    status: Status,
+    /// Of a bounce: whether the number is bad for good.
+    #[serde(default)]
+    permanent: bool,
+    /// The service's own code for it.
+    code: Option<String>,
+    /// When it became so.
+    at_ms: Option<Millis>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Delivered,
+    Delayed,
+    Bounced,
+    Complained,
+    Failed,
+}
+
+#[async_trait]
+impl Receipts for WebhookReceipts {
+    async fn read(&self, request: &ReceiptRequest<'_>, now: Millis) -> Result<Vec<Receipt>, ReceiptRefused> {
+        let header = |name| request.header(name).ok_or(ReceiptRefused::Signature);
+        let (id, timestamp) = (header("webhook-id")?, header("webhook-timestamp")?);
+        if !self.0.verifies(id, timestamp, request.body, header("webhook-signature")?) {
+            return Err(ReceiptRefused::Signature);
+        }
+        let at: Millis = timestamp.parse().map_err(|_| ReceiptRefused::Malformed)?;
+        if at.saturating_mul(1000).abs_diff(now) > TOLERANCE_MS.unsigned_abs() {
+            return Err(ReceiptRefused::Stale);
+        }
+        let told: Told = serde_json::from_slice(request.body).map_err(|_| ReceiptRefused::Malformed)?;
+        let Told { message_id, status, permanent, code, at_ms } = told;
+        let fate = match status {
+            Status::Delivered => Fate::Delivered,
+            Status::Delayed => Fate::Delayed,
+            Status::Bounced => Fate::Bounced { permanent },
+            Status::Complained => Fate::Complained,
+            Status::Failed => Fate::Failed,
+        };
+        // A code, and no words, which might repeat the number.
+        let plain = |code: &String| {
+            (1..=32).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+                && code.bytes().filter(u8::is_ascii_digit).count() <= 6
+        };
+        Ok(vec![Receipt {
+            provider_message_id: message_id.to_string(),
+            fate,
+            diagnostic: code.filter(plain).map(|code| format!("webhook; {code}")),
+            at: at_ms.unwrap_or(now),
+        }])
+    }
 }
 
 #[cfg(test)]
@@ -180,9 +250,12 @@ mod tests {
     fn the_signature_is_that_of_the_standard_webhooks_example() {
         // The worked example of the Standard Webhooks reference libraries: prefixed secret, fixed id, time and body.
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let mac =
-            hmac_sha256(secret.0.expose(), b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{\"test\": 2432232314}");
-        assert_eq!(STANDARD.encode(mac), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let (id, timestamp, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b"{\"test\": 2432232314}");
+        let expected = "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(STANDARD.encode(secret.mac(id, timestamp, body)), expected);
+        assert!(secret.verifies(id, timestamp, body, &format!("v1a,AAAA v1,AAAA v1,{expected}")));
+        assert!(!secret.verifies(id, timestamp, body, &format!("v2,{expected}")));
+        assert!(!secret.verifies(id, "1614265331", body, &format!("v1,{expected}")));
     }
 
     #[test]
@@ -217,22 +290,82 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart_by_whether_another_try_helps() {
-        use super::super::Retry;
+    fn answers_are_told_apart_by_who_can_still_send_and_whose_fault_it_is() {
         for (status, expected) in [
-            (200, None),
-            (204, None),
-            (429, Some(Retry::Later)),
-            (408, Some(Retry::Later)),
-            (500, Some(Retry::Later)),
-            (503, Some(Retry::Later)),
-            (302, Some(Retry::Never)),
-            (400, Some(Retry::Never)),
-            (401, Some(Retry::Never)),
-            (422, Some(Retry::Never)),
+            (429, Refusal::Busy),
+            (408, Refusal::Busy),
+            (500, Refusal::Busy),
+            (503, Refusal::Busy),
+            (302, Refusal::Account),
+            (401, Refusal::Account),
+            (404, Refusal::Account),
+            (400, Refusal::Message),
+            (422, Refusal::Message),
+            (410, Refusal::Recipient),
         ] {
-            let outcome = judge(StatusCode::from_u16(status).unwrap());
-            assert_eq!(outcome.err().map(|e| e.retry), expected, "{status}");
+            assert_eq!(refusal(status), expected, "{status}");
+        }
+    }
+
+    const ID: &str = "01980000-0000-7000-8000-000000000001";
+    const NOW: Millis = 1_782_916_051_261;
+
+    fn secret() -> WebhookSecret {
+        WebhookSecret::parse(&format!("whsec_{}", STANDARD.encode([7; 32]))).unwrap()
+    }
+
+    async fn read(body: &str, at_s: i64, signature: Option<&str>) -> Result<Vec<Receipt>, ReceiptRefused> {
+        let secret = secret();
+        let made = format!("v1,{}", STANDARD.encode(secret.mac("msg_1", &at_s.to_string(), body.as_bytes())));
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("webhook-id", "msg_1".parse().unwrap());
+        headers.insert("webhook-timestamp", at_s.to_string().parse().unwrap());
+        headers.insert("webhook-signature", signature.unwrap_or(&made).parse().unwrap());
+        let request = ReceiptRequest { url: "https://x.example/", headers: &headers, body: body.as_bytes() };
+        WebhookReceipts::new(secret).read(&request, NOW).await
+    }
+
+    #[tokio::test]
+    async fn a_signed_receipt_tells_what_became_of_a_message() {
+        let told = |rest: &str| format!("{{\"messageId\":\"{ID}\",{rest}}}");
+        for (rest, fate, diagnostic, at) in [
+            ("\"status\":\"delivered\"", Fate::Delivered, None, NOW),
+            ("\"status\":\"delayed\",\"atMs\":5", Fate::Delayed, None, 5),
+            ("\"status\":\"bounced\"", Fate::Bounced { permanent: false }, None, NOW),
+            (
+                "\"status\":\"bounced\",\"permanent\":true,\"code\":\"EC-12\"",
+                Fate::Bounced { permanent: true },
+                Some("webhook; EC-12"),
+                NOW,
+            ),
+            ("\"status\":\"complained\",\"more\":1", Fate::Complained, None, NOW),
+            ("\"status\":\"failed\",\"code\":\"no +15551234567\"", Fate::Failed, None, NOW),
+            ("\"status\":\"failed\",\"code\":\"15551234567\"", Fate::Failed, None, NOW),
+        ] {
+            let expected = Receipt {
+                provider_message_id: ID.to_owned(),
+                fate,
+                diagnostic: diagnostic.map(str::to_owned),
+                at,
+            };
+            assert_eq!(read(&told(rest), NOW / 1000, None).await, Ok(vec![expected]), "{rest}");
+        }
+    }
+
+    #[tokio::test]
+    async fn receipts_that_are_unsigned_old_or_of_another_form_are_refused() {
+        let body = format!("{{\"messageId\":\"{ID}\",\"status\":\"delivered\"}}");
+        for signature in ["", "v1,", "v1,AAAA", "v1a,AAAA"] {
+            assert_eq!(read(&body, NOW / 1000, Some(signature)).await, Err(ReceiptRefused::Signature));
+        }
+        for at_s in [NOW / 1000 - 301, NOW / 1000 + 302, 0, i64::MAX, i64::MIN] {
+            assert_eq!(read(&body, at_s, None).await, Err(ReceiptRefused::Stale), "{at_s}");
+        }
+        assert!(read(&body, NOW / 1000 - 299, None).await.is_ok());
+        // Our own request, sent back by somebody who overheard it, is signed with the same secret and no receipt.
+        let own = format!("{{\"messageId\":\"{ID}\",\"otpId\":\"{ID}\",\"to\":\"+1\",\"attempt\":1}}");
+        for body in [own.as_str(), "", "{}", "[]"] {
+            assert_eq!(read(body, NOW / 1000, None).await, Err(ReceiptRefused::Malformed), "{body}");
         }
     }
 }

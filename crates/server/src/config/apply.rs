@@ -6,14 +6,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::{
-    Channel, SmsWebhookChannel, SmtpChannel, SmtpCredentials, SmtpSecurity, SmtpSettings, WebhookSecret,
+    Channel, DkimSettings, SmsWebhookChannel, SmtpChannel, SmtpCredentials, SmtpSecurity, SmtpSettings,
+    WebhookSecret,
 };
 use vestibule_delivery::worker::{Channels, WorkerSettings};
 use vestibule_engine::Settings;
 use vestibule_engine::store::Retention;
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
 
-use super::{Config, Email, MailTls, Sms};
+use super::{Config, DkimKey, Email, MailTls, Sms};
+use crate::files;
 
 /// Stands for the sender where no mail is sent at all.
 const NO_SENDER: &str = "nobody@localhost";
@@ -136,6 +138,7 @@ impl Config {
             hello_name: email.hello_name.clone(),
             timeout: seconds(email.timeout_seconds),
             pool_size: email.connections,
+            dkim: dkim_keys(&email.dkim).context("`email.dkim` does not work")?,
         });
         Ok(Arc::new(channel.context("[email] does not work")?))
     }
@@ -146,6 +149,16 @@ impl Config {
         let channel = SmsWebhookChannel::new(&sms.webhook_url, secret, seconds(sms.timeout_seconds));
         Ok(Arc::new(channel.context("`sms.webhook_url` does not work")?))
     }
+}
+
+/// Reads the keys that sign mail.
+fn dkim_keys(keys: &[DkimKey]) -> Result<Vec<DkimSettings>> {
+    let read = |key: &DkimKey| {
+        let DkimKey { domain, selector, key_file } = key;
+        let key_pem = files::read_secret(key_file)?;
+        Ok(DkimSettings { domain: domain.clone(), selector: selector.clone(), key_pem })
+    };
+    keys.iter().map(read).collect()
 }
 
 impl super::Keys {

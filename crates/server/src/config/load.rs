@@ -122,7 +122,10 @@ impl Config {
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let Self { server, database, keys, email, sms, .. } = self;
         let database = [database.password_file.as_mut(), database.ca_file.as_mut()];
-        let email = email.iter_mut().flat_map(|email| [email.password_file.as_mut(), email.ca_file.as_mut()]);
+        let email = email.iter_mut().flat_map(|email| {
+            let keys = email.dkim.iter_mut().map(|key| Some(&mut key.key_file));
+            keys.chain([email.password_file.as_mut(), email.ca_file.as_mut()])
+        });
         let sms = sms.iter_mut().map(|sms| sms.webhook_secret_file.as_mut());
         let files = std::iter::once(keys.file.as_mut()).chain(database).chain(email).chain(sms);
         std::iter::once(&mut server.data_dir).chain(files.flatten())

@@ -131,11 +131,22 @@ pub struct Email {
     pub username: Option<String>,
     pub password_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub dkim: Vec<DkimKey>,
     pub hello_name: Option<String>,
     #[serde(default = "default_connections")]
     pub connections: u32,
     #[serde(default = "default_channel_timeout")]
     pub timeout_seconds: u32,
+}
+
+/// A key that signs mail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DkimKey {
+    pub domain: String,
+    pub selector: String,
+    pub key_file: PathBuf,
 }
 
 fn default_from_name() -> String {
