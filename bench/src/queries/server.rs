@@ -112,6 +112,7 @@ impl Parts {
             store: store.clone(),
             entropy: Arc::new(SystemEntropy),
             limits: RequestLimits { addresses, ..RequestLimits::default() },
+            receipts: None,
             dev: None,
         });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;

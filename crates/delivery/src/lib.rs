@@ -6,10 +6,14 @@
 
 pub mod channel;
 mod gsm7;
+pub mod receipts;
 pub mod render;
+pub mod routing;
 mod settings;
+mod suppression;
 pub mod template;
 pub mod worker;
 
 pub use gsm7::{SmsEncoding, SmsSize, gsm7_segments};
 pub use settings::{MessageSettings, SettingsError};
+pub use suppression::SuppressionSettings;

@@ -15,11 +15,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use vestibule_crypto::entropy::SeededEntropy;
 use vestibule_delivery::channel::SendError;
 use vestibule_delivery::render::Rendered;
-use vestibule_delivery::worker::{Channels, Round, Worker, WorkerParts, WorkerSettings};
-use vestibule_engine::Clock;
+use vestibule_delivery::worker::{Round, Worker, WorkerSettings};
 use vestibule_engine::model::{ContactKey, EmailEvent, MessagePayload, Template};
+use vestibule_engine::{Clock, outbox};
 use vestibule_wire::view::{EmailEventDetails, EmailEventType};
 use vestibule_wire::{Contact, MessageId, OtpType, TemplateId};
 
@@ -248,25 +249,20 @@ async fn a_store_that_stays_away_gets_the_message_sent_again_after_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_opened_or_has_no_channel_is_given_up() {
+async fn what_cannot_be_opened_is_given_up() {
     let store = FakeStore::new();
     let channel = Script::taking();
-    let (moved, sms) = (store.email(1), store.enqueue(2, OtpType::Sms, &payload("+15551234567")));
+    let moved = store.email(1);
     // A sealed payload opens in its own row only.
-    let foreign = store.row(sms).message.payload;
+    let foreign = outbox::seal(
+        &store.keys.current(),
+        &SeededEntropy::new(9),
+        MessageId(Uuid::nil()),
+        &payload("a@b.example"),
+    );
     store.rows.lock().unwrap().get_mut(&moved).unwrap().message.payload = foreign;
-    let worker = Worker::new(WorkerParts {
-        id: Uuid::from_u128(1),
-        store: Arc::clone(&store),
-        clock: Arc::clone(&store.clock) as _,
-        keys: Arc::clone(&store.keys),
-        channels: Channels { email: Some(channel.clone()), sms: None },
-        messages: support::settings(),
-        settings: WorkerSettings::default(),
-    });
-    assert_eq!(worker.run_once().await.unwrap(), round(2, 0, 0, 2));
+    assert_eq!(worker(&store, 1, &channel).run_once().await.unwrap(), round(1, 0, 0, 1));
     assert_eq!(channel.tries(), 0);
-    assert_eq!(store.row(sms).state, State::Failed("no sms channel is configured".to_owned()));
     assert!(matches!(store.row(moved).state, State::Failed(error) if error.contains("cannot be opened")));
 }
 
@@ -528,10 +524,14 @@ fn outcomes_and_delays_are_counted_per_channel() {
     assert_eq!(
         seen,
         [
-            "vestibule_delivery_seconds{channel=email} [1.5]",
+            "vestibule_delivery_seconds{channel=email,provider=script} [1.5]",
             "vestibule_messages_total{channel=email,outcome=retried} 1",
             "vestibule_messages_total{channel=email,outcome=sent} 1",
             "vestibule_messages_total{channel=sms,outcome=failed} 1",
+            "vestibule_provider_breaker{provider=script} 0",
+            "vestibule_provider_tries_total{provider=script,outcome=accepted} 1",
+            "vestibule_provider_tries_total{provider=script,outcome=later} 1",
+            "vestibule_provider_tries_total{provider=script,outcome=refused} 1",
         ]
     );
 }

@@ -166,13 +166,17 @@ impl Engine {
         self.apply(changes, || Refusal::Unavailable).await
     }
 
-    async fn parent(&self, id: OrganizationId) -> Result<Organization, Refusal> {
+    pub(crate) async fn parent(&self, id: OrganizationId) -> Result<Organization, Refusal> {
         let found = self.services.store.organization(id).await.map_err(|error| unavailable(&error))?;
         found.filter(|o| o.parent_id.is_none()).ok_or(Refusal::OrganizationNotFound)
     }
 
     /// Commits what the operator asked for: whoever can reach the admin socket or the data directory needs no permit.
-    async fn apply(&self, changes: ChangeSet, on_conflict: impl FnOnce() -> Refusal) -> Result<(), Refusal> {
+    pub(crate) async fn apply(
+        &self,
+        changes: ChangeSet,
+        on_conflict: impl FnOnce() -> Refusal,
+    ) -> Result<(), Refusal> {
         match self.services.store.commit(changes).await {
             Ok(()) => Ok(()),
             Err(CommitError::Conflict(_)) => Err(on_conflict()),

@@ -2,11 +2,15 @@
 
 mod definitions;
 mod deliberation;
+mod handover;
 mod messages;
+mod routes;
 
 pub use definitions::*;
 pub use deliberation::*;
+pub use handover::*;
 pub use messages::*;
+pub use routes::*;
 
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
@@ -353,6 +357,8 @@ pub struct ContactLimits {
     pub failures: i64,
     /// When the last one was.
     pub failed_at: Millis,
+    /// Whether it gets no messages for a while; it may be over.
+    pub suppression: Option<Suppression>,
 }
 
 /// One live code.

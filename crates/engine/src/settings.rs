@@ -25,6 +25,8 @@ pub struct Settings {
     pub email_enabled: bool,
     /// Whether an SMS channel is configured.
     pub sms_enabled: bool,
+    /// The providers that the server's configuration has, for routes to name.
+    pub providers: Vec<KnownProvider>,
     /// Whether account look-ups by contact through the proxy need a verification token.
     pub account_requires_token: bool,
     /// `iss` of ordinary tokens: this installation as its backends know it.
@@ -51,6 +53,7 @@ impl Default for Settings {
             development: false,
             email_enabled: true,
             sms_enabled: true,
+            providers: Vec::new(),
             account_requires_token: true,
             token_issuer: TOKEN_ISSUER.to_owned(),
             max_token_s: 3600,
@@ -59,4 +62,15 @@ impl Default for Settings {
             key_activation_ms: 60_000,
         }
     }
+}
+
+/// A provider that carries messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownProvider {
+    /// What the configuration calls it.
+    pub name: String,
+    /// Whether it carries e-mails.
+    pub email: bool,
+    /// Whether it carries SMS.
+    pub sms: bool,
 }

@@ -7,19 +7,21 @@ mod changes;
 mod codes;
 mod facts;
 mod keys;
+mod outbox;
 
 pub use changes::{ChangeSet, TakeSend, Write};
 pub use codes::{channel_code, channel_from_code, flavour_code, flavour_from_code};
 pub use facts::{CallerKey, CallerMatch, ContactHolder, Facts, IntentKeys, ReadKeys, TemplateKey};
 pub use keys::{KeyWrite, NewServerKey, Reseal, SealedPlace, SealedRow, SealedValue};
+pub use outbox::{ClaimedMessage, Outcome, Settlement, SuppressContact};
 
 use async_trait::async_trait;
 use vestibule_wire::view::{ActivityStatus, EmailEventType};
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, Millis, Organization, OutboxMessage,
-    ProxyConfig, ServerKey, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, HandedOver, Millis, Organization,
+    ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
 };
 
 /// Why a change set was not applied.
@@ -64,25 +66,6 @@ pub struct ActivityFilter {
     pub types: Vec<String>,
 }
 
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The provider took it; its body is destroyed.
-    Sent,
-    /// To be tried again then.
-    Retry {
-        /// When.
-        at: Millis,
-        /// Why, without contacts or codes.
-        error: String,
-    },
-    /// Given up; its body is destroyed.
-    Failed {
-        /// Why, without contacts or codes.
-        error: String,
-    },
-}
-
 /// How long finished things are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -90,6 +73,8 @@ pub struct Retention {
     pub activities_ms: i64,
     /// Expired credentials, so that their users are told so (24 h at least).
     pub expired_credentials_ms: i64,
+    /// What providers call the messages they took.
+    pub handed_over_ms: i64,
     /// Limits that have been idle.
     pub idle_limits_ms: i64,
     /// Rows per statement, so that no purge holds the writer for long.
@@ -182,17 +167,26 @@ pub trait Store: Send + Sync {
         worker: uuid::Uuid,
         limit: u32,
         lease_ms: i64,
-    ) -> Result<Vec<OutboxMessage>, StoreError>;
+    ) -> Result<Vec<ClaimedMessage>, StoreError>;
 
-    /// Records what became of a claimed message, and with it what there is to tell its sender; false, and nothing of it, when
+    /// Records what became of a claimed message, and with it what there is to tell its sender; false, and neither of them, when
     /// the lease went to another worker.
     async fn settle_message(
         &self,
         id: MessageId,
         worker: uuid::Uuid,
-        outcome: &Outcome,
-        event: Option<&EmailEvent>,
+        settlement: &Settlement,
     ) -> Result<bool, StoreError>;
+
+    /// A message by the name that its provider has for it.
+    async fn handed_over(
+        &self,
+        provider: &str,
+        provider_message_id: &str,
+    ) -> Result<Option<HandedOver>, StoreError>;
+
+    /// The routes of a parent; nothing where none were ever set.
+    async fn routes(&self, organization: OrganizationId) -> Result<Option<StoredRoutes>, StoreError>;
 
     /// What became of e-mails to a contact, newest first: those of this organization, and of its sub-organizations.
     async fn email_events(

@@ -20,8 +20,8 @@ use vestibule_crypto::keyset::KeyRole;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::secret::Secret;
 use vestibule_engine::keys::{KeyStatus, Rewrapped};
-use vestibule_engine::model::{Organization, Template};
-use vestibule_engine::{CreatedOrganization, Engine, NewTemplate};
+use vestibule_engine::model::{Organization, Routes, Template};
+use vestibule_engine::{ContactStanding, CreatedOrganization, Engine, NewTemplate};
 use vestibule_wire::{ActivityType, OrganizationId, OtpType, ProxyConfigId, Refusal, TemplateId, UserId};
 
 use crate::{answer, refusal};
@@ -94,6 +94,49 @@ pub enum AdminCommand {
         /// Address or number.
         contact: String,
     },
+    /// Says how a contact stands: whether it is left alone, and what is counted against it.
+    ContactShow {
+        /// The parent.
+        organization: OrganizationId,
+        /// Kind of the contact.
+        kind: OtpType,
+        /// Address or number.
+        contact: String,
+    },
+    /// Sends messages again to a contact that was left alone.
+    ContactLift {
+        /// The parent.
+        organization: OrganizationId,
+        /// Kind of the contact.
+        kind: OtpType,
+        /// Address or number.
+        contact: String,
+    },
+    /// Lists the routes of a parent.
+    RouteList {
+        /// The parent.
+        organization: OrganizationId,
+    },
+    /// Sets the providers of a parent's messages.
+    RouteSet {
+        /// The parent.
+        organization: OrganizationId,
+        /// Which messages.
+        kind: OtpType,
+        /// To which numbers; empty for all.
+        prefix: String,
+        /// In the order in which they are asked.
+        providers: Vec<String>,
+    },
+    /// Removes one of a parent's routes.
+    RouteClear {
+        /// The parent.
+        organization: OrganizationId,
+        /// Which messages.
+        kind: OtpType,
+        /// To which numbers; empty for all.
+        prefix: String,
+    },
     /// Lists the server's keys, without secrets.
     KeyList {},
     /// Makes a key that takes over from those of its role.
@@ -139,6 +182,16 @@ pub enum AdminAnswer {
     Templates {
         /// Newest first; exactly one where one was added or shown.
         templates: Vec<Template>,
+    },
+    /// How a contact stands.
+    Contact {
+        /// Its standing.
+        contact: ContactStanding,
+    },
+    /// The routes of a parent, as they are now.
+    Routes {
+        /// All of them.
+        routes: Routes,
     },
     /// The server's keys, without secrets.
     Keys {
@@ -237,6 +290,22 @@ pub async fn execute(engine: &Engine, command: AdminCommand) -> Result<AdminAnsw
         AdminCommand::ContactReset { organization, kind, contact } => {
             engine.reset_contact(organization, kind, &contact).await?;
             Ok(AdminAnswer::Done {})
+        }
+        AdminCommand::ContactShow { organization, kind, contact } => {
+            Ok(AdminAnswer::Contact { contact: engine.contact_standing(organization, kind, &contact).await? })
+        }
+        AdminCommand::ContactLift { organization, kind, contact } => {
+            engine.lift_suppression(organization, kind, &contact).await?;
+            Ok(AdminAnswer::Done {})
+        }
+        AdminCommand::RouteList { organization } => {
+            Ok(AdminAnswer::Routes { routes: engine.routes(organization).await? })
+        }
+        AdminCommand::RouteSet { organization, kind, prefix, providers } => Ok(AdminAnswer::Routes {
+            routes: engine.set_route(organization, kind, &prefix, providers).await?,
+        }),
+        AdminCommand::RouteClear { organization, kind, prefix } => {
+            Ok(AdminAnswer::Routes { routes: engine.clear_route(organization, kind, &prefix).await? })
         }
         AdminCommand::KeyList {} => Ok(AdminAnswer::Keys { keys: engine.list_keys().await? }),
         AdminCommand::KeyRotate { role, after_seconds } => {

@@ -24,6 +24,7 @@ use vestibule_wire::Refusal;
 use crate::cors::Cors;
 use crate::dev::{Dev, DevSurface};
 use crate::limits::{AddressBook, Client, RequestLimits};
+use crate::receipts::ReceiptSurface;
 use crate::request_id::{self, RequestIds};
 use crate::routes::{self, Route, Surface};
 use crate::{auth_proxy, body, docs, public_api, refusal, well_known};
@@ -43,6 +44,8 @@ pub struct AppState {
     pub entropy: Arc<dyn Entropy>,
     /// What a request may cost.
     pub limits: RequestLimits,
+    /// Where providers send receipts; `None` where none does.
+    pub receipts: Option<ReceiptSurface>,
     /// The inbox, clock and page of `vestibule dev`; `None` in production.
     pub dev: Option<DevSurface>,
 }
@@ -56,6 +59,7 @@ struct Inner {
     keys: Arc<KeyRing>,
     store: Arc<dyn Store>,
     limits: RequestLimits,
+    receipts: Option<ReceiptSurface>,
     addresses: Option<AddressBook>,
     ids: RequestIds,
     dev: Option<Dev>,
@@ -64,7 +68,7 @@ struct Inner {
 impl App {
     /// Puts the surface together.
     pub fn new(state: AppState) -> Self {
-        let AppState { engine, keys, store, entropy, limits, dev } = state;
+        let AppState { engine, keys, store, entropy, limits, receipts, dev } = state;
         metrics::describe_counter!("vestibule_http_requests_total", "Requests answered, by route and status");
         metrics::describe_histogram!(
             "vestibule_http_request_seconds",
@@ -77,6 +81,7 @@ impl App {
             store,
             addresses: AddressBook::new(&limits.addresses, Instant::now()),
             limits,
+            receipts,
             ids: RequestIds::new(&*entropy),
             dev: dev.map(Dev::new),
         }))
@@ -163,6 +168,7 @@ impl Inner {
                 let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
                 auth_proxy::call(&self.engine, route.name, &head.headers, &body).await
             }
+            Surface::Receipts => self.receipt(peer, path, &head, body).await,
             Surface::Keys => well_known::keys(&self.keys.current()),
             Surface::Docs => docs::answer(route.name, &head.headers),
             Surface::Jwks => well_known::jwks(&self.keys.current()),
@@ -192,6 +198,7 @@ impl Inner {
             Surface::Query => public_api::query(&self.engine, route.name, headers, &body).await,
             Surface::Token => public_api::token(&self.engine, headers, &body).await,
             Surface::Proxy
+            | Surface::Receipts
             | Surface::Keys
             | Surface::Jwks
             | Surface::Docs
@@ -202,6 +209,32 @@ impl Inner {
             && refusal::mapping(refused).status == StatusCode::UNAUTHORIZED
         {
             // Whether anything is left is asked before the next request.
+            let _ = book.take(client, Instant::now());
+        }
+        answered
+    }
+
+    /// Only requests that are no receipts are counted against an address: a provider may tell as much as it has.
+    async fn receipt<B>(
+        &self,
+        peer: Option<IpAddr>,
+        path: &str,
+        head: &Parts,
+        body: B,
+    ) -> Result<Response, Refusal>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        let counted = self.counted(peer, &head.headers);
+        if let Some((book, client)) = counted {
+            book.check(client, Instant::now())?;
+        }
+        let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
+        let answered = match &self.receipts {
+            Some(receipts) => receipts.answer(head, path, &body).await,
+            None => Err(Refusal::ReceiptRefused),
+        };
+        if let (Err(Refusal::ReceiptRefused), Some((book, client))) = (&answered, counted) {
             let _ = book.take(client, Instant::now());
         }
         answered

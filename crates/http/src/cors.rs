@@ -32,7 +32,12 @@ pub enum Cors {
 impl Cors {
     /// The treatment of a path.
     pub fn of(path: &str) -> Self {
-        if ["/public/", "/vestibule/", "/.well-known/", "/openapi/"].iter().any(|own| path.starts_with(own)) {
+        if path.starts_with(crate::receipts::PREFIX) {
+            Self::Closed
+        } else if ["/public/", "/vestibule/", "/.well-known/", "/openapi/"]
+            .iter()
+            .any(|own| path.starts_with(own))
+        {
             Self::Public
         } else if path.starts_with("/v1/") {
             Self::Proxy

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use axum::http::Method;
 use vestibule_wire::{ActivityType, proxy, query};
 
-use crate::docs;
+use crate::{docs, receipts};
 
 /// What answers on a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub enum Surface {
     Proxy,
     /// `POST /vestibule/v1/token`
     Token,
+    /// `POST /vestibule/v1/receipts/{provider}`
+    Receipts,
     /// `GET /.well-known/vestibule/keys`
     Keys,
     /// `GET /openapi/<name>`, `GET /docs` and `GET /docs/<name>`
@@ -35,7 +37,7 @@ impl Surface {
     /// Whether the path takes this method, `OPTIONS` aside.
     pub fn takes(self, method: &Method) -> bool {
         match self {
-            Self::Submit | Self::Query | Self::Proxy | Self::Token => method == Method::POST,
+            Self::Submit | Self::Query | Self::Proxy | Self::Token | Self::Receipts => method == Method::POST,
             Self::Keys | Self::Jwks | Self::Docs | Self::Health | Self::Ready => {
                 method == Method::GET || method == Method::HEAD
             }
@@ -46,6 +48,7 @@ impl Surface {
     pub fn allow(self) -> &'static str {
         match self {
             Self::Submit | Self::Query | Self::Proxy | Self::Token => "POST, OPTIONS",
+            Self::Receipts => "POST",
             Self::Keys | Self::Jwks => "GET, HEAD, OPTIONS",
             Self::Docs | Self::Health | Self::Ready => "GET, HEAD",
         }
@@ -63,6 +66,9 @@ pub struct Route {
     pub name: &'static str,
 }
 
+/// Stands for the name of any provider.
+const PROVIDER: &str = "{provider}";
+
 static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
     let submit: BTreeSet<&str> =
         ActivityType::ALL.iter().filter(|t| t.is_served()).map(|t| t.path()).collect();
@@ -72,6 +78,7 @@ static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
         named(Surface::Keys, "/.well-known/vestibule/", "keys"),
         named(Surface::Jwks, "/.well-known/", "jwks.json"),
         named(Surface::Token, "/vestibule/v1/", "token"),
+        named(Surface::Receipts, receipts::PREFIX, PROVIDER),
         named(Surface::Health, "/", "healthz"),
         named(Surface::Ready, "/", "readyz"),
         named(Surface::Docs, "/", "docs"),
@@ -86,7 +93,13 @@ static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
 
 /// The route of a path that went through [`collapse`].
 pub fn find(path: &str) -> Option<&'static Route> {
-    TABLE.get(path)
+    match path.strip_prefix(receipts::PREFIX) {
+        // One row for all providers: their names come from a client here.
+        Some(provider) if !provider.is_empty() && !provider.contains('/') => {
+            TABLE.get(&*format!("{}{PROVIDER}", receipts::PREFIX))
+        }
+        _ => TABLE.get(path),
+    }
 }
 
 /// All routes, the page and tools of `dev` aside.

@@ -57,6 +57,9 @@ table! {
     UnknownTemplate = UnknownTemplate => 400 3 "REQUEST_INVALID";
     InvalidTemplateVariables = InvalidTemplateVariables => 400 3 "REQUEST_INVALID";
     InvalidEmail = InvalidEmail => 400 3 "INVALID_EMAIL";
+    UnreachableEmail = UnreachableEmail => 400 3 "INVALID_FQDN";
+    UnreachablePhone = UnreachablePhone => 400 3 "REQUEST_INVALID";
+    ReceiptRefused = ReceiptRefused => 401 16 "SIGNATURE_INVALID";
     InvalidPhone = InvalidPhone => 400 3 "REQUEST_INVALID";
     EmailSendingDisabled = EmailSendingDisabled => 400 3 "EMAIL_SENDING_DISABLED";
     InvalidMember { .. } = InvalidMember { path: "users[0].userName".into(), problem: "not a UUID" } => 400 3 "REQUEST_INVALID";

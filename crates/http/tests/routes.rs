@@ -43,7 +43,7 @@ fn malformed_bodies() -> Vec<(&'static str, Vec<u8>)> {
 
 fn api_routes() -> impl Iterator<Item = &'static Route> {
     routes::all().filter(|route| match route.surface {
-        Surface::Submit | Surface::Query | Surface::Proxy | Surface::Token => true,
+        Surface::Submit | Surface::Query | Surface::Proxy | Surface::Token | Surface::Receipts => true,
         Surface::Keys | Surface::Jwks | Surface::Docs | Surface::Health | Surface::Ready => false,
     })
 }
@@ -60,7 +60,7 @@ fn sound_body(server: &TestServer, route: &Route, organization: OrganizationId) 
             let now = server.clock.now().to_string();
             json!({ "organizationId": organization, "audience": "api", "timestampMs": now }).to_string()
         }
-        Surface::Proxy => "{}".to_owned(),
+        Surface::Proxy | Surface::Receipts => "{}".to_owned(),
         Surface::Keys | Surface::Jwks | Surface::Docs | Surface::Health | Surface::Ready => String::new(),
     }
 }
@@ -109,6 +109,10 @@ async fn no_route_answers_an_unauthenticated_request() {
                 answer.is_error(401, 16);
                 assert_eq!(answer.json()["turnkeyErrorCode"], "SIGNATURE_MISSING", "{}", route.path);
             }
+            Surface::Receipts => {
+                answer.is_error(401, 16);
+                assert_eq!(answer.json()["message"], "could not verify the receipt", "{}", route.path);
+            }
             _ => {
                 answer.is_error(400, 3);
                 assert_eq!(answer.json()["message"], "invalid auth proxy config id", "{}", route.path);
@@ -140,6 +144,9 @@ async fn no_route_answers_a_caller_of_another_organization() {
                 let id = [("x-auth-proxy-config-id", unknown.as_str())];
                 send(&app, Method::POST, &route.path, &id, body).await.is_error(404, 5);
             }
+            Surface::Receipts => {
+                stamped(&app, &other.key, &route.path, body.as_bytes()).await.is_error(401, 16);
+            }
             _ => {
                 let answer = stamped(&app, &other.key, &route.path, body.as_bytes()).await;
                 answer.is_error(401, 16);
@@ -159,6 +166,8 @@ async fn every_route_refuses_malformed_bodies_with_a_documented_error() {
             match (route.surface, route.name) {
                 // There is no OAuth here, whatever the body says.
                 (Surface::Proxy, "oauth_login" | "oauth2_authenticate") => answer.is_error(403, 7),
+                // Whatever is wrong with a receipt, the answer is one.
+                (Surface::Receipts, _) => answer.is_error(401, 16),
                 (_, name) => {
                     assert_eq!(answer.status, 400, "{what} on {name}: {answer:?}");
                     answer.is_error(400, 3);
@@ -239,6 +248,7 @@ async fn every_route_refuses_other_methods_in_json() {
             Surface::Submit | Surface::Query | Surface::Proxy | Surface::Token => {
                 (vec![Method::POST], "POST, OPTIONS")
             }
+            Surface::Receipts => (vec![Method::POST], "POST"),
             Surface::Keys | Surface::Jwks => (vec![Method::GET, Method::HEAD], "GET, HEAD, OPTIONS"),
             Surface::Docs | Surface::Health | Surface::Ready => {
                 (vec![Method::GET, Method::HEAD], "GET, HEAD")
@@ -277,6 +287,9 @@ async fn paths_that_do_not_exist_are_not_found_in_json() {
         "/openapi/docs.js",
         "/docs/",
         "/docs/index.html",
+        "/vestibule/v1/receipts",
+        "/vestibule/v1/receipts/",
+        "/vestibule/v1/receipts/ses/more",
     ] {
         for method in [Method::GET, Method::POST] {
             send(&app, method, path, &[], "{}").await.is_error(404, 5);

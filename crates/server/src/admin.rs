@@ -13,7 +13,7 @@ use vestibule_delivery::template;
 use vestibule_http::admin::{self, AdminAnswer, AdminCommand, AdminError};
 use vestibule_wire::{OrganizationId, OtpType, TemplateId};
 
-use crate::cli::{Contact, ContactKind, Installation, Org, Template};
+use crate::cli::{Contact, Installation, NamedContact, Org, Route, RouteName, Template};
 use crate::files;
 use crate::installation::{Opened, Place};
 
@@ -110,12 +110,45 @@ pub async fn template(command: Template) -> Result<()> {
 
 /// Runs `vestibule contact ...`.
 pub async fn contact(command: Contact) -> Result<()> {
-    let Contact::Reset { place, organization: id, kind, contact } = command;
-    let kind = match kind {
-        ContactKind::Email => OtpType::Email,
-        ContactKind::Sms => OtpType::Sms,
+    let named = |named: NamedContact| -> Result<_> {
+        let NamedContact { place, organization: id, kind, contact } = named;
+        Ok((place, organization(&id)?, OtpType::from(kind), contact))
     };
-    run(&place, AdminCommand::ContactReset { organization: organization(&id)?, kind, contact }).await
+    match command {
+        Contact::Reset { contact } => {
+            let (place, organization, kind, contact) = named(contact)?;
+            run(&place, AdminCommand::ContactReset { organization, kind, contact }).await
+        }
+        Contact::Show { contact } => {
+            let (place, organization, kind, contact) = named(contact)?;
+            run(&place, AdminCommand::ContactShow { organization, kind, contact }).await
+        }
+        Contact::Lift { contact } => {
+            let (place, organization, kind, contact) = named(contact)?;
+            run(&place, AdminCommand::ContactLift { organization, kind, contact }).await
+        }
+    }
+}
+
+/// Runs `vestibule route ...`.
+pub async fn route(command: Route) -> Result<()> {
+    match command {
+        Route::List { place, organization: id } => {
+            run(&place, AdminCommand::RouteList { organization: organization(&id)? }).await
+        }
+        Route::Set { place, which, providers } => {
+            let RouteName { organization: id, channel, prefix } = which;
+            let (organization, kind) = (organization(&id)?, channel.into());
+            let prefix = prefix.unwrap_or_default();
+            run(&place, AdminCommand::RouteSet { organization, kind, prefix, providers }).await
+        }
+        Route::Clear { place, which } => {
+            let RouteName { organization: id, channel, prefix } = which;
+            let (organization, kind) = (organization(&id)?, channel.into());
+            let prefix = prefix.unwrap_or_default();
+            run(&place, AdminCommand::RouteClear { organization, kind, prefix }).await
+        }
+    }
 }
 
 fn organization(text: &str) -> Result<OrganizationId> {
@@ -167,6 +200,8 @@ pub fn print(answer: &AdminAnswer) -> Result<()> {
         AdminAnswer::Created { .. } => json,
         AdminAnswer::Organizations { .. } => members.remove("organizations").unwrap_or(Value::Null),
         AdminAnswer::Templates { .. } => members.remove("templates").unwrap_or(Value::Null),
+        AdminAnswer::Contact { .. } => members.remove("contact").unwrap_or(Value::Null),
+        AdminAnswer::Routes { .. } => members.remove("routes").unwrap_or(Value::Null),
         AdminAnswer::Keys { .. } => members.remove("keys").unwrap_or(Value::Null),
         AdminAnswer::Rewrapped { .. } => members.remove("rewrapped").unwrap_or(Value::Null),
     };

@@ -11,14 +11,17 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vestibule_crypto::entropy::{SystemEntropy, array};
 use vestibule_delivery::MessageSettings;
-use vestibule_delivery::worker::{Channels, Worker, WorkerParts, WorkerSettings};
+use vestibule_delivery::receipts::{ReceiptKeeper, ReceiptParts};
+use vestibule_delivery::routing::Routing;
+use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::store::Retention;
 use vestibule_http::dev::DevSurface;
-use vestibule_http::{App, AppState, ConnectionLimits, RequestLimits};
+use vestibule_http::{App, AppState, ConnectionLimits, ReceiptSurface, RequestLimits};
 
 use crate::installation::Opened;
 use crate::lifecycle::{Shutdown, Stopper};
 use crate::metrics::Metrics;
+use crate::receipts::Receipts;
 use crate::{admin, keys, purge};
 
 /// How long the listeners for metrics and administration may take to end.
@@ -34,8 +37,10 @@ pub struct Parts {
     pub connections: ConnectionLimits,
     /// What requests may cost.
     pub requests: RequestLimits,
+    /// Scheme and host by which the world knows this server, where that is configured.
+    pub public_url: Option<String>,
     /// How messages leave.
-    pub channels: Channels,
+    pub routing: Routing,
     /// Who they come from.
     pub messages: MessageSettings,
     /// Limits of their worker.
@@ -64,7 +69,8 @@ pub async fn run(
         metrics,
         connections,
         requests,
-        channels,
+        public_url,
+        routing,
         messages,
         worker,
         retention,
@@ -78,12 +84,18 @@ pub async fn run(
     let (side_stopper, side) = Stopper::new();
     let sending = CancellationToken::new();
 
+    let door = Box::new(Receipts(ReceiptKeeper::new(ReceiptParts {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&opened.clock) as _,
+        readers: routing.receipts(),
+        suppression: worker.suppression,
+    })));
     let worker = Worker::new(WorkerParts {
         id: Uuid::from_bytes(array(&SystemEntropy)),
         store: Arc::clone(&store),
         clock: Arc::clone(&opened.clock) as _,
         keys: Arc::clone(&opened.keys),
-        channels,
+        routing,
         messages,
         settings: worker,
     });
@@ -105,6 +117,7 @@ pub async fn run(
         store: Arc::clone(&store),
         entropy: Arc::new(SystemEntropy),
         limits: requests,
+        receipts: Some(ReceiptSurface { public_url, door }),
         dev,
     });
     ready();

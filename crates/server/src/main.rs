@@ -17,6 +17,7 @@ mod logging;
 mod metrics;
 mod policy_test;
 mod purge;
+mod receipts;
 mod request;
 mod serve;
 
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Org(command) => admin::org(command).await?,
         Command::Template(command) => admin::template(command).await?,
         Command::Contact(command) => admin::contact(command).await?,
+        Command::Route(command) => admin::route(command).await?,
         Command::Policy(cli::Policy::Test(arguments)) => {
             return Ok(if policy_test::run(&arguments)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }

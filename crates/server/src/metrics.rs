@@ -16,6 +16,13 @@ use crate::lifecycle::Shutdown;
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
+/// Seconds from a request to the moment a provider took its message: finer around the 20 milliseconds that half of them stay
+/// below on one machine, and up to the life of a code.
+const DELIVERY_BUCKETS: [f64; 19] = [
+    0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0,
+    60.0, 300.0,
+];
+
 /// Recorded values are folded into the histograms this often, whether or not anybody asks for them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -36,6 +43,10 @@ impl Metrics {
             .with_context(|| format!("cannot serve metrics at {address}; choose another address"))?;
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)
+            .and_then(|builder| {
+                let delivery = Matcher::Full("vestibule_delivery_seconds".into());
+                builder.set_buckets_for_metric(delivery, &DELIVERY_BUCKETS)
+            })
             .context("the histogram buckets are not valid")?
             .build_recorder();
         let handle = recorder.handle();

@@ -19,7 +19,7 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
     let shutdown = lifecycle::on_signal()?;
     let place = Place::of_config(path, &config, arguments.database_url.as_deref())?;
     // Before anything is opened or bound: what is wrong with the configuration is told first.
-    let (channels, messages) = (config.channels()?, config.message_settings()?);
+    let (routing, messages) = (config.routing()?, config.message_settings()?);
     let keys = place.keys.load()?;
     let opened = Opened::new(&place, || Ok(keys)).await?;
     let address = config.server.listen;
@@ -39,7 +39,8 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
         metrics,
         connections: config.connection_limits(),
         requests: config.request_limits(),
-        channels,
+        public_url: config.server.public_url.clone(),
+        routing,
         messages,
         worker: config.worker_settings(),
         retention: config.retention.rules(),
@@ -64,7 +65,7 @@ pub fn check(path: &Path) -> Result<()> {
 }
 
 fn check_parts(config: &Config) -> Result<()> {
-    config.channels()?;
+    config.routing()?;
     config.message_settings()?;
     config.database_options(None)?;
     logging::check(&config.log.filter)

@@ -33,13 +33,13 @@ pub(crate) const CLAIM_MESSAGES: Pair = Pair {
     sqlite: concat!(
         "UPDATE outbox SET worker = $1, due_at = $2, attempts = attempts + 1 WHERE id IN (SELECT id FROM outbox",
         " WHERE state = 0 AND due_at <= $3 AND expires_at > $3 ORDER BY due_at LIMIT $4) RETURNING ",
-        message!("")
+        claimed!()
     ),
     postgres: concat!(
         "UPDATE outbox SET worker = $1, due_at = $2, attempts = attempts + 1 WHERE id = ANY(ARRAY(SELECT id FROM outbox",
         " WHERE state = 0 AND due_at <= $3 AND expires_at > $3 ORDER BY due_at LIMIT $4",
         " FOR UPDATE SKIP LOCKED)) RETURNING ",
-        message!("")
+        claimed!()
     ),
 };
 

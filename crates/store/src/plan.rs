@@ -1,6 +1,7 @@
 //! From the engine's writes to statements, the same for both stores. Rows are destructured fully, so that a new column
 //! breaks the build here.
 
+pub(crate) mod delivery;
 mod inserts;
 mod keys;
 
@@ -82,6 +83,11 @@ pub fn name(write: &Write) -> &'static str {
         Write::ClearOwnFailures { .. } => "ClearOwnFailures",
         Write::TrustIdentifier { .. } => "TrustIdentifier",
         Write::Enqueue(_) => "Enqueue",
+        Write::TellFate { .. } => "TellFate",
+        Write::InsertEmailEvent(_) => "InsertEmailEvent",
+        Write::Suppress(_) => "Suppress",
+        Write::LiftSuppression { .. } => "LiftSuppression",
+        Write::PutRoutes { .. } => "PutRoutes",
         Write::InsertToken(_) => "InsertToken",
         Write::UseTokenForSignup { .. } => "UseTokenForSignup",
         Write::InsertOrganization(_) => "InsertOrganization",
@@ -127,7 +133,9 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::TakeMail { .. }
         | Write::CountFailure { .. }
         | Write::ClearFailures { .. }
-        | Write::ClearOwnFailures { .. } => 1,
+        | Write::ClearOwnFailures { .. }
+        | Write::Suppress(_)
+        | Write::LiftSuppression { .. } => 1,
         Write::TakeIdentifierSend { .. } | Write::TrustIdentifier { .. } => 2,
         Write::InsertOtp(_)
         | Write::SpendAttempt { .. }
@@ -144,7 +152,8 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::UpdateProxyConfig(_)
         | Write::DeleteProxyConfig { .. }
         | Write::InsertTemplate(_)
-        | Write::DeleteTemplate { .. } => 5,
+        | Write::DeleteTemplate { .. }
+        | Write::PutRoutes { .. } => 5,
         Write::InsertUser(_)
         | Write::HoldUser { .. }
         | Write::TouchUser { .. }
@@ -160,8 +169,9 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::TrimExpiringKeys { .. }
         | Write::DeleteCredential { .. } => 8,
         Write::Enqueue(_) => 9,
+        Write::TellFate { .. } | Write::InsertEmailEvent(_) => 10,
         // Never together with the others.
-        Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 10,
+        Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 11,
     }
 }
 
@@ -222,6 +232,17 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
             any(S::TrustIdentifier, params![tenant.as_bytes(), &contact.0, &identifier.0, now])
         }
         Write::Enqueue(message) => enqueue(message),
+        Write::TellFate { provider, provider_message_id, fate } => {
+            delivery::tell_fate(provider, provider_message_id, *fate)
+        }
+        Write::InsertEmailEvent(event) => one(S::TellEmailEvent, delivery::email_event_params(event)),
+        Write::Suppress(suppress) => delivery::suppress(suppress, now),
+        Write::LiftSuppression { tenant, contact } => {
+            one(S::LiftSuppression, params![now, tenant.as_bytes(), &contact.0])
+        }
+        Write::PutRoutes { organization, stored } => {
+            one(S::PutRoutes, params![organization.as_bytes(), json(&stored.routes), now, stored.version])
+        }
         Write::InsertToken(token) => insert_token(token),
         Write::UseTokenForSignup { tenant, token } => {
             one(S::UseTokenForSignup, params![now, tenant.as_bytes(), token.as_bytes()])

@@ -6,10 +6,10 @@ use uuid::Uuid;
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_engine::model::{
     ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, EmailEvent,
-    IdentifierKey, IdentifierLimits, Organization, Otp, OutboxMessage, ProxyConfig, ServerKey, Slot,
-    Submitter, Template, Token, User, UserRecord,
+    HandedOver, IdentifierKey, IdentifierLimits, MessageFate, Organization, Otp, OutboxMessage, ProxyConfig,
+    ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor, Suppression, Template, Token, User, UserRecord,
 };
-use vestibule_engine::store::{SealedRow, SealedValue, channel_from_code, flavour_from_code};
+use vestibule_engine::store::{ClaimedMessage, SealedRow, SealedValue, channel_from_code, flavour_from_code};
 use vestibule_wire::view::{ActivityStatus, CredentialType, EmailEventType};
 use vestibule_wire::{
     ActivityId, EmailEventId, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId,
@@ -368,7 +368,19 @@ pub fn contact_limits(c: &mut Columns<'_>) -> Result<ContactLimits, RowError> {
         slots: [slot(c)?, slot(c)?, slot(c)?],
         failures: c.int()?,
         failed_at: c.int()?,
+        suppression: suppression(c)?,
     })
+}
+
+fn suppression(c: &mut Columns<'_>) -> Result<Option<Suppression>, RowError> {
+    let until = c.int()?;
+    match c.int()? {
+        0 => Ok(None),
+        code => {
+            let reason = SuppressedFor::from_code(code).ok_or_else(|| c.problem("unknown code"))?;
+            Ok(Some(Suppression { reason, until }))
+        }
+    }
 }
 
 /// Limits of an identifier.
@@ -390,6 +402,32 @@ pub fn message(c: &mut Columns<'_>) -> Result<OutboxMessage, RowError> {
         expires_at: c.int()?,
         created_at: c.int()?,
     })
+}
+
+/// A message with the routes of its tenant.
+pub fn claimed(c: &mut Columns<'_>) -> Result<ClaimedMessage, RowError> {
+    Ok(ClaimedMessage { message: message(c)?, routes: c.opt_json()? })
+}
+
+/// A message that a provider took.
+pub fn handed_over(c: &mut Columns<'_>) -> Result<HandedOver, RowError> {
+    Ok(HandedOver {
+        provider: c.text()?,
+        provider_message_id: c.text()?,
+        message_id: MessageId(c.uuid()?),
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        channel: c.channel()?,
+        contact_key: ContactKey(c.hash()?),
+        mail: c.opt_json()?,
+        at: c.int()?,
+        fate: MessageFate::of_bits(c.int()?),
+    })
+}
+
+/// Routes of an organization.
+pub fn routes(c: &mut Columns<'_>) -> Result<StoredRoutes, RowError> {
+    Ok(StoredRoutes { routes: c.json()?, version: c.int()? })
 }
 
 const EMAIL_EVENTS: [EmailEventType; 5] = [

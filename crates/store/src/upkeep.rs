@@ -2,12 +2,11 @@
 
 use async_trait::async_trait;
 use vestibule_engine::Clock;
-use vestibule_engine::model::{EmailEvent, Millis};
-use vestibule_engine::store::{Outcome, Retention, StoreError};
+use vestibule_engine::model::Millis;
+use vestibule_engine::store::{Outcome, Retention, Settlement, StoreError};
 use vestibule_wire::MessageId;
 
-use crate::plan::{json, params};
-use crate::rows::email_event_code;
+use crate::plan::{delivery, params};
 use crate::statements::Statement as S;
 use crate::value::Value;
 
@@ -16,54 +15,34 @@ const SENT: i64 = 1;
 /// A state of [`Outcome::Failed`] messages.
 const FAILED: i64 = 2;
 
-/// Records what there is to tell of a message, before its outcome; as that, it adds no row where the lease went to another
-/// worker.
-pub(crate) fn tell<'a>(
-    id: &'a MessageId,
-    worker: &'a uuid::Uuid,
-    event: &'a EmailEvent,
-) -> (S, [Value<'a>; 12]) {
-    let EmailEvent {
-        id: event_id,
-        organization_id,
-        tenant_id,
-        contact_key,
-        event_type,
-        message_id,
-        from,
-        to,
-        details,
-        at,
-    } = event;
-    let params = params![
-        event_id.as_bytes(),
-        organization_id.as_bytes(),
-        tenant_id.as_bytes(),
-        &contact_key.0,
-        email_event_code(*event_type),
-        message_id,
-        from,
-        to,
-        json(details),
-        *at,
-        id.as_bytes(),
-        worker.as_bytes(),
-    ];
-    (S::InsertEmailEvent, params)
-}
-
-/// Records an outcome; changes no row where the lease went to another worker.
+/// The steps that record what became of a claimed message. The last one changes one row, or none where the lease went to
+/// another worker; then nothing is told either.
 pub(crate) fn settle<'a>(
     id: &'a MessageId,
     worker: &'a uuid::Uuid,
-    outcome: &'a Outcome,
-) -> (S, [Value<'a>; 4]) {
+    settlement: &'a Settlement,
+    now: Millis,
+) -> Vec<(S, Vec<Value<'a>>)> {
+    let Settlement { outcome, event, handed_over, suppress } = settlement;
     let (id, worker) = (id.as_bytes(), worker.as_bytes());
-    match outcome {
-        Outcome::Sent => (S::SettleMessage, params![SENT, None::<&str>, id, worker]),
-        Outcome::Failed { error } => (S::SettleMessage, params![FAILED, error, id, worker]),
-        Outcome::Retry { at, error } => (S::RetryMessage, params![*at, error, id, worker]),
+    let mut steps = Vec::with_capacity(4);
+    if let Some(event) = event {
+        let mut params = Vec::from(delivery::email_event_params(event));
+        params.extend(params![id, worker]);
+        steps.push((S::InsertEmailEvent, params));
     }
+    let outcome: (S, Vec<Value<'a>>) = match outcome {
+        Outcome::Sent => (S::SettleMessage, params![SENT, None::<&str>, id, worker].into()),
+        Outcome::Failed { error } => (S::SettleMessage, params![FAILED, error, id, worker].into()),
+        Outcome::Retry { at, error } => (S::RetryMessage, params![*at, error, id, worker].into()),
+    };
+    let handed_over = handed_over.as_ref().map(delivery::insert_handed_over);
+    let suppress = suppress.as_ref().map(|suppress| delivery::suppress(suppress, now));
+    for step in handed_over.into_iter().chain(suppress) {
+        steps.push((step.statement, step.params));
+    }
+    steps.push(outcome);
+    steps
 }
 
 /// A key that a walk found, and when it was last touched.
@@ -113,7 +92,8 @@ pub(crate) async fn purge(
     clock: &dyn Clock,
     retention: &Retention,
 ) -> Result<u64, StoreError> {
-    let Retention { activities_ms, expired_credentials_ms, idle_limits_ms, batch } = *retention;
+    let Retention { activities_ms, expired_credentials_ms, handed_over_ms, idle_limits_ms, batch } =
+        *retention;
     let batch = batch.max(1);
     let by_age = [
         (S::PurgeOtps, 0),
@@ -124,6 +104,7 @@ pub(crate) async fn purge(
         (S::PurgeCredentials, expired_credentials_ms),
         (S::PurgeActivities, activities_ms),
         (S::PurgeMessageEvents, activities_ms),
+        (S::PurgeHandedOver, handed_over_ms),
     ];
     let mut gone: u64 = 0;
     for (statement, kept_ms) in by_age {

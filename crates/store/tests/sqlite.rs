@@ -155,10 +155,10 @@ async fn a_body_is_gone_once_it_is_sent_failed_or_expired() {
     let worker = new_id();
     assert_eq!(store.claim_messages(worker, 10, 1000).await.unwrap().len(), 3);
     assert_eq!(bodies(), 3);
-    store.settle_message(sent.id, worker, &Outcome::Sent, None).await.unwrap();
+    store.settle_message(sent.id, worker, &Outcome::Sent.into()).await.unwrap();
     assert_eq!(bodies(), 2);
     store
-        .settle_message(failed.id, worker, &Outcome::Failed { error: "refused".to_owned() }, None)
+        .settle_message(failed.id, worker, &Outcome::Failed { error: "refused".to_owned() }.into())
         .await
         .unwrap();
     assert_eq!(bodies(), 1);

@@ -25,7 +25,7 @@ use vestibule_crypto::keyset::{KeyFile, KeySet};
 use vestibule_crypto::p256::{PublicKey, SigningKey};
 use vestibule_engine::keys::{KeyRing, KeyTableError};
 use vestibule_engine::model::MessagePayload;
-use vestibule_engine::store::{Outcome, Store};
+use vestibule_engine::store::{ClaimedMessage, Outcome, Store};
 use vestibule_engine::{Engine, Entropy, Services, Settings, outbox};
 use vestibule_http::{App, AppState, RequestLimits};
 use vestibule_store::{PostgresOptions, PostgresStore, SqliteStore};
@@ -270,10 +270,10 @@ impl TestServer {
             if claimed.is_empty() {
                 return;
             }
-            for message in claimed {
+            for ClaimedMessage { message, routes: _ } in claimed {
                 let payload = outbox::open(&self.key_set(), &message).expect("sealed by this key set");
                 self.sent.lock().expect("no test panicked").push(payload);
-                let kept = self.store.settle_message(message.id, worker, &Outcome::Sent, None).await;
+                let kept = self.store.settle_message(message.id, worker, &Outcome::Sent.into()).await;
                 assert!(kept.expect("the store answers"), "the lease was ours");
             }
         }
@@ -308,6 +308,7 @@ fn surface(
         store: store.clone(),
         entropy: entropy.clone(),
         limits: RequestLimits::default(),
+        receipts: None,
         dev: None,
     });
     (engine, app)

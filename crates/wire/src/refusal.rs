@@ -76,6 +76,12 @@ pub enum Refusal {
     InvalidTemplateVariables,
     /// Not an e-mail address.
     InvalidEmail,
+    /// Messages to the address came back for good, or were called spam, a while ago.
+    UnreachableEmail,
+    /// The same of a number.
+    UnreachablePhone,
+    /// What claims to be a provider's receipt was not signed by that provider: one answer for every reason.
+    ReceiptRefused,
     /// Not an E.164 number.
     InvalidPhone,
     /// No mail can be sent by this server.
@@ -322,6 +328,9 @@ impl fmt::Display for Refusal {
             Self::UnknownTemplate => f.write_str("failed to get email template contents"),
             Self::InvalidTemplateVariables => f.write_str("failed to unmarshal template variables"),
             Self::InvalidEmail => f.write_str("invalid email address"),
+            Self::UnreachableEmail => f.write_str("could not reach email"),
+            Self::UnreachablePhone => f.write_str("could not reach phone number"),
+            Self::ReceiptRefused => f.write_str("could not verify the receipt"),
             Self::InvalidPhone => f.write_str("invalid phone number"),
             Self::EmailSendingDisabled => f.write_str("email sending is disabled"),
             Self::MaxOtpInitiated { .. } => {
@@ -423,6 +432,8 @@ impl Refusal {
             Self::OrganizationMismatch { .. } => (3, "ORGANIZATION_MISMATCH"),
             Self::CallerIsSubOrganization => (3, "INVALID_ACTIVITY_CALLER"),
             Self::InvalidEmail => (3, "INVALID_EMAIL"),
+            Self::UnreachableEmail => (3, "INVALID_FQDN"),
+            Self::ReceiptRefused => (16, "SIGNATURE_INVALID"),
             Self::InvalidOidcToken => (3, "INVALID_OIDC_TOKEN"),
             Self::OauthProviderExists => (3, "OAUTH_PROVIDER_ALREADY_EXISTS"),
             Self::EmailSendingDisabled => (3, "EMAIL_SENDING_DISABLED"),
@@ -462,6 +473,7 @@ impl Refusal {
             | Self::InvalidFilter
             | Self::InvalidPagination
             | Self::InvalidProxyConfigId
+            | Self::UnreachablePhone
             | Self::ProxyAlreadyEnabled => (3, "REQUEST_INVALID"),
 
             Self::QueryUnstamped | Self::ActivityUnstamped => (16, "SIGNATURE_MISSING"),

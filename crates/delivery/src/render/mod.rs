@@ -80,6 +80,14 @@ impl Rendered {
             Self::Sms(_) => OtpType::Sms,
         }
     }
+
+    /// Who it goes to: an address as given, or an E.164 number.
+    pub fn to(&self) -> &str {
+        match self {
+            Self::Email(email) => &email.to,
+            Self::Sms(sms) => &sms.to,
+        }
+    }
 }
 
 impl fmt::Debug for Rendered {

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
-use vestibule_engine::model::{EmailEvent, Millis, OutboxMessage};
+use vestibule_engine::model::{
+    ContactKey, HandedOver, MailHead, MessageFate, Millis, OutboxMessage, SuppressedFor,
+};
 use vestibule_engine::outbox;
-use vestibule_engine::store::Outcome;
-use vestibule_wire::OtpType;
+use vestibule_engine::store::{ClaimedMessage, Outcome, Settlement, SuppressContact};
+use vestibule_wire::{Contact, MessageId};
 
+use super::ask::{NotTaken, Taken};
 use super::event::event;
 use super::{OutboxStore, Shared};
-use crate::channel::{Accepted, Channel, Delivery, Retry, SendError};
-use crate::render::render;
+use crate::channel::{Delivery, Fault, Retry, SendError};
+use crate::render::{Rendered, render};
+use crate::routing::label;
 
 /// Times a record is tried when the store is away. Together they wait about three seconds.
 const RECORD_TRIES: u32 = 6;
@@ -27,88 +31,45 @@ pub(super) struct Tried {
     pub(super) recorded: bool,
 }
 
-/// The label of a channel in logs and metrics.
-fn label(channel: OtpType) -> &'static str {
-    match channel {
-        OtpType::Email => "email",
-        OtpType::Sms => "sms",
-    }
-}
-
-/// How long to wait after try number `attempt`, which counts from 1: `first`, then twice as long each time, up to `max`.
-fn backoff(attempt: i64, first: Duration, max: Duration) -> Duration {
-    let doublings = attempt.saturating_sub(1).clamp(0, 30);
-    first.saturating_mul(1 << doublings).min(max)
-}
-
 impl<S: OutboxStore + ?Sized> Shared<S> {
-    /// Tries a claimed message once and records the outcome. Never panics, and never sends once the code is dead.
-    pub(super) async fn process(&self, message: &OutboxMessage, abandon: &CancellationToken) -> Tried {
-        let channel = label(message.channel);
-        let (delivery, sent) = self.attempt(message, abandon).await;
-        let error = sent.err();
-        let abandoned = abandon.is_cancelled();
-        let outcome = self.judge(message, error.as_ref(), abandoned);
-        // A message that a shutdown gives back is not late yet.
-        let event = delivery
-            .filter(|_| !abandoned || error.is_none())
-            .and_then(|delivery| event(message, &delivery, &outcome, error.as_ref(), self.clock.now_ms()));
-        let (result, error) = match &outcome {
-            Outcome::Sent => ("sent", ""),
-            Outcome::Retry { error, .. } => ("retried", error.as_str()),
-            Outcome::Failed { error } => ("failed", error.as_str()),
-        };
-        metrics::counter!("vestibule_messages_total", "channel" => channel, "outcome" => result).increment(1);
-        let (message_id, attempt) = (message.id, message.attempts);
-        match &outcome {
-            Outcome::Sent => {
-                let seconds = (self.clock.now_ms() - message.created_at).max(0) as f64 / 1000.0;
-                metrics::histogram!("vestibule_delivery_seconds", "channel" => channel).record(seconds);
-                tracing::debug!(%message_id, channel, attempt, "message sent");
-            }
-            Outcome::Retry { .. } => {
-                tracing::warn!(%message_id, channel, attempt, error, "message not sent, will be tried again")
-            }
-            Outcome::Failed { .. } => {
-                tracing::error!(%message_id, channel, attempt, error, "message given up")
-            }
-        }
-        let recorded = self.record(message, &outcome, event.as_ref()).await;
+    /// Tries a claimed message once along its route and records the outcome. Never panics, and never sends once the code is
+    /// dead.
+    pub(super) async fn process(&self, claimed: &ClaimedMessage, abandon: &CancellationToken) -> Tried {
+        let message = &claimed.message;
+        let (delivery, sent) = self.attempt(claimed, abandon).await;
+        let outcome = self.judge(message, &sent);
+        self.report(message, &sent, &outcome);
+        let settlement = self.settlement(message, delivery.as_ref(), &sent, outcome);
+        let recorded = self.record(message.id, &settlement).await;
         if !recorded {
-            metrics::counter!("vestibule_messages_total", "channel" => channel, "outcome" => "unrecorded")
+            metrics::counter!("vestibule_messages_total", "channel" => label(message.channel), "outcome" => "unrecorded")
                 .increment(1);
         }
-        Tried { outcome, recorded }
+        Tried { outcome: settlement.outcome, recorded }
     }
 
-    /// Prepares and sends; a panic in a channel or a renderer is a failed try, not the end of the worker.
+    /// Prepares and sends; a panic in a renderer is a failed try, not the end of the worker.
     async fn attempt(
         &self,
-        message: &OutboxMessage,
+        claimed: &ClaimedMessage,
         abandon: &CancellationToken,
-    ) -> (Option<Delivery>, Result<Accepted, SendError>) {
+    ) -> (Option<Delivery>, Result<Taken, NotTaken>) {
+        let ClaimedMessage { message, routes } = claimed;
         let prepared = AssertUnwindSafe(self.prepare(message)).catch_unwind().await;
         let prepared = prepared.unwrap_or_else(|_| Err(SendError::later("rendering panicked")));
-        let (channel, delivery) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return (None, Err(error)),
+        let delivery = match prepared {
+            Ok(delivery) => delivery,
+            Err(error) => return (None, Err(error.into())),
         };
-        let sent = AssertUnwindSafe(self.send(message, channel, &delivery, abandon)).catch_unwind().await;
-        let sent = sent.unwrap_or_else(|_| Err(SendError::later("the channel panicked")));
+        let route = self.router.route(routes.as_ref(), message.channel, delivery.message.to());
+        let sent = self.ask_along(&route, &delivery, abandon).await;
         (Some(delivery), sent)
     }
 
-    /// What there is to send, and where to.
-    async fn prepare(&self, message: &OutboxMessage) -> Result<(&dyn Channel, Delivery), SendError> {
+    /// What there is to send.
+    async fn prepare(&self, message: &OutboxMessage) -> Result<Delivery, SendError> {
         let payload =
             outbox::open(&self.keys.current(), message).map_err(|e| SendError::never(e.to_string()))?;
-        let channel = match message.channel {
-            OtpType::Email => &self.channels.email,
-            OtpType::Sms => &self.channels.sms,
-        };
-        let Some(channel) = channel else {
-            return Err(SendError::never(format!("no {} channel is configured", label(message.channel))));
-        };
         let template = match payload.template_id {
             None => None,
             Some(id) => {
@@ -124,7 +85,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         if let Some(fault) = &rendering.fault {
             tracing::warn!(message_id = %message.id, fault, "the template cannot be used, sending the built-in text");
         }
-        let delivery = Delivery {
+        Ok(Delivery {
             message_id: message.id,
             otp_id: message.otp_id,
             attempt: u32::try_from(message.attempts).unwrap_or(u32::MAX),
@@ -134,59 +95,97 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
             purpose: payload.purpose,
             code: payload.code,
             message: rendering.message,
-        };
-        Ok((&**channel, delivery))
+        })
     }
 
-    async fn send(
-        &self,
-        message: &OutboxMessage,
-        channel: &dyn Channel,
-        delivery: &Delivery,
-        abandon: &CancellationToken,
-    ) -> Result<Accepted, SendError> {
-        let left = message.expires_at - delivery.now;
-        if left <= 0 {
-            return Err(SendError::never("the code expired before the message could be sent"));
-        }
-        // A conversation that is still going on when the code dies must not end in a delivery.
-        let left = Duration::from_millis(left.unsigned_abs());
-        tokio::select! {
-            biased;
-            sent = tokio::time::timeout(self.settings.send_timeout.min(left), channel.send(delivery)) => {
-                sent.unwrap_or_else(|_| Err(SendError::later("the channel did not finish in time")))
-            }
-            () = abandon.cancelled() => Err(SendError::later("the server shut down before the channel finished")),
-        }
-    }
-
-    fn judge(&self, message: &OutboxMessage, error: Option<&SendError>, abandoned: bool) -> Outcome {
-        let Some(SendError { retry, fault: _, text: error, smtp_code: _ }) = error else {
-            return Outcome::Sent;
+    fn judge(&self, message: &OutboxMessage, sent: &Result<Taken, NotTaken>) -> Outcome {
+        let NotTaken { error, not_before, abandoned } = match sent {
+            Ok(_) => return Outcome::Sent,
+            Err(not) => not,
         };
-        let error = error.clone();
-        if *retry == Retry::Never {
-            return Outcome::Failed { error };
+        let SendError { retry, fault: _, text, smtp_code: _ } = error;
+        let error = text.clone();
+        match retry {
+            Retry::Never => return Outcome::Failed { error },
+            // What the operator has to mend may be mended while the code lives.
+            Retry::Later | Retry::NextProvider => {}
         }
-        let delay = if abandoned {
-            Duration::ZERO
-        } else {
-            backoff(message.attempts, self.settings.first_retry, self.settings.max_retry)
-        };
-        let at =
-            self.clock.now_ms().saturating_add(Millis::try_from(delay.as_millis()).unwrap_or(Millis::MAX));
+        let now = self.clock.now_ms();
+        let pause = if *abandoned { Duration::ZERO } else { self.settings.retries.pause(message.attempts) };
+        let pause = Millis::try_from(pause.as_millis()).unwrap_or(Millis::MAX);
+        let at = not_before.unwrap_or_else(|| now.saturating_add(pause));
         if at >= message.expires_at {
             return Outcome::Failed { error: format!("{error}; the code expires before another try") };
         }
         Outcome::Retry { at, error }
     }
 
-    /// Records an outcome; a store that is away for a moment must not cause a second message.
-    async fn record(&self, message: &OutboxMessage, outcome: &Outcome, event: Option<&EmailEvent>) -> bool {
-        let message_id = message.id;
+    fn report(&self, message: &OutboxMessage, sent: &Result<Taken, NotTaken>, outcome: &Outcome) {
+        let (message_id, attempt, channel) = (message.id, message.attempts, label(message.channel));
+        let (result, error) = match outcome {
+            Outcome::Sent => ("sent", ""),
+            Outcome::Retry { error, .. } => ("retried", error.as_str()),
+            Outcome::Failed { error } => ("failed", error.as_str()),
+        };
+        metrics::counter!("vestibule_messages_total", "channel" => channel, "outcome" => result).increment(1);
+        match (outcome, sent) {
+            (Outcome::Retry { .. }, _) => {
+                tracing::warn!(%message_id, channel, attempt, error, "message not sent, will be tried again");
+            }
+            (Outcome::Failed { .. }, _) => {
+                tracing::error!(%message_id, channel, attempt, error, "message given up");
+            }
+            (Outcome::Sent, Ok(Taken { provider, .. })) => {
+                let seconds = (self.clock.now_ms() - message.created_at).max(0) as f64 / 1000.0;
+                let labels = [("channel", channel.to_owned()), ("provider", provider.to_string())];
+                metrics::histogram!("vestibule_delivery_seconds", &labels).record(seconds);
+                tracing::debug!(%message_id, channel, %provider, attempt, "message sent");
+            }
+            (Outcome::Sent, Err(_)) => {}
+        }
+    }
+
+    /// What is recorded of a try.
+    fn settlement(
+        &self,
+        message: &OutboxMessage,
+        delivery: Option<&Delivery>,
+        sent: &Result<Taken, NotTaken>,
+        outcome: Outcome,
+    ) -> Settlement {
+        let now = self.clock.now_ms();
+        // A message that a shutdown gives back is not late yet.
+        let told = delivery.filter(|_| !sent.as_ref().is_err_and(|not| not.abandoned));
+        let error = sent.as_ref().err().map(|not| &not.error);
+        let event = told.and_then(|delivery| event(message, delivery, &outcome, error, now));
+        let contact = delivery.and_then(|d| Contact::parse(message.channel, d.message.to()).ok());
+        let contact = contact.map(|contact| ContactKey::of(&contact));
+        let handed_over = match (sent, delivery, contact) {
+            (Ok(taken), Some(delivery), Some(contact)) => handed_over(message, delivery, taken, contact, now),
+            _ => None,
+        };
+        let suppress = error.zip(contact).and_then(|(error, contact)| self.suppress(message, error, contact));
+        Settlement { outcome, event, handed_over, suppress }
+    }
+
+    /// Nobody is sent more to where nobody can be reached.
+    fn suppress(
+        &self,
+        message: &OutboxMessage,
+        error: &SendError,
+        contact: ContactKey,
+    ) -> Option<SuppressContact> {
+        let unreachable = error.retry == Retry::Never && error.fault == Fault::Recipient;
+        let now = self.clock.now_ms();
+        let settings = &self.settings.suppression;
+        if unreachable { settings.of(SuppressedFor::Bounce, message.tenant_id, contact, now) } else { None }
+    }
+
+    /// Records what became of a message; a store that is away for a moment must not cause a second one.
+    async fn record(&self, message_id: MessageId, settlement: &Settlement) -> bool {
         let mut delay = FIRST_RECORD_DELAY;
         for attempt in 1..=RECORD_TRIES {
-            match self.store.settle(message.id, self.id, outcome, event).await {
+            match self.store.settle(message_id, self.id, settlement).await {
                 Ok(true) => return true,
                 Ok(false) => {
                     tracing::warn!(%message_id, "the message's lease went to another worker; it may have been sent twice");
@@ -204,4 +203,34 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         }
         false
     }
+}
+
+/// What receipts find the message by, where the provider has a name for it.
+fn handed_over(
+    message: &OutboxMessage,
+    delivery: &Delivery,
+    taken: &Taken,
+    contact_key: ContactKey,
+    at: Millis,
+) -> Option<HandedOver> {
+    let mail = match &delivery.message {
+        Rendered::Sms(_) => None,
+        Rendered::Email(email) => Some(MailHead {
+            message_id: email.message_id(message.id),
+            from: email.from.address.clone(),
+            to: email.to.clone(),
+        }),
+    };
+    Some(HandedOver {
+        provider: taken.provider.to_string(),
+        provider_message_id: taken.accepted.provider_message_id.clone()?,
+        message_id: message.id,
+        organization_id: message.organization_id,
+        tenant_id: message.tenant_id,
+        channel: message.channel,
+        contact_key,
+        mail,
+        at,
+        fate: MessageFate::Taken,
+    })
 }

@@ -1,11 +1,14 @@
 //! The outbox worker: claims due messages, sends them, records what became of them.
 //!
 //! Promise: a message goes out at least once while its code lives and the channel works, and once alone unless a lease
-//! or an answer is lost; no two workers hold one message; nothing is sent after its code has died; a channel that is
-//! slow, wrong or panicking delays nobody's request and does not end the worker.
+//! or an answer is lost; no two workers hold one message; nothing is sent after its code has died; once a provider said that
+//! it took a message, no other is asked; a channel that is slow, wrong or panicking delays nobody's request and does not end the
+//! worker.
 
+mod ask;
 mod attempt;
 mod event;
+mod schedule;
 mod store;
 
 use std::sync::Arc;
@@ -19,42 +22,39 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vestibule_engine::Clock;
 use vestibule_engine::keys::KeyRing;
-use vestibule_engine::model::{Millis, OutboxMessage};
-use vestibule_engine::store::{Outcome, StoreError};
+use vestibule_engine::model::Millis;
+use vestibule_engine::store::{ClaimedMessage, Outcome, StoreError};
 
+pub use schedule::Schedule;
 pub use store::OutboxStore;
 
-use crate::channel::Channel;
+use crate::routing::{BreakerSettings, Router, Routing};
 use crate::settings::MessageSettings;
+use crate::suppression::SuppressionSettings;
 use attempt::Tried;
 
 /// Wait after a claim that failed, and where the store calls something due that another worker holds.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Of a lease, what recording an outcome may take.
+const RECORDING: Duration = Duration::from_secs(10);
 /// Time for the last outcomes to be recorded, after sending was abandoned.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
-
-/// Where each kind of message goes; `None` where that kind is off.
-#[derive(Clone, Default)]
-pub struct Channels {
-    /// For e-mails.
-    pub email: Option<Arc<dyn Channel>>,
-    /// For SMS.
-    pub sms: Option<Arc<dyn Channel>>,
-}
 
 /// Limits of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Messages being sent at once, and claimed at once, at most.
     pub max_in_flight: u32,
-    /// Limit of one try.
+    /// How long one provider may take for a message.
     pub send_timeout: Duration,
     /// How long a claim holds; longer than `send_timeout` by what recording may take.
     pub lease: Duration,
-    /// Wait after the first try; it doubles with each.
-    pub first_retry: Duration,
-    /// The longest wait between two tries.
-    pub max_retry: Duration,
+    /// When a message that no provider of its route took is tried again.
+    pub retries: Schedule,
+    /// When providers that fail are left alone.
+    pub breaker: BreakerSettings,
+    /// How long contacts are left alone.
+    pub suppression: SuppressionSettings,
     /// How often to look for messages that nobody announced: those of other nodes, and of nodes that died.
     pub poll: Duration,
     /// How long a shutdown waits for tries in flight before it abandons them and gives the messages back.
@@ -62,17 +62,25 @@ pub struct WorkerSettings {
 }
 
 impl Default for WorkerSettings {
-    /// 32 at once, 30 s a try, 60 s lease, retries after 1 s, 2 s, 4 s ... 30 s, a look every 5 s, 10 s to drain.
+    /// 32 at once, 30 s per provider, 60 s lease, retries after 1 s, 2 s, 4 s ... 30 s, a look every 5 s, 10 s to drain.
     fn default() -> Self {
         Self {
             max_in_flight: 32,
             send_timeout: Duration::from_secs(30),
             lease: Duration::from_secs(60),
-            first_retry: Duration::from_secs(1),
-            max_retry: Duration::from_secs(30),
+            retries: Schedule { first: Duration::from_secs(1), max: Duration::from_secs(30) },
+            breaker: BreakerSettings::default(),
+            suppression: SuppressionSettings::default(),
             poll: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }
+    }
+}
+
+impl WorkerSettings {
+    /// How long the providers of a route may take together: what recording may take is left of the lease.
+    fn time_for_a_route(&self) -> Duration {
+        self.lease.saturating_sub(RECORDING).max(self.send_timeout)
     }
 }
 
@@ -86,8 +94,8 @@ pub struct WorkerParts<S: OutboxStore + ?Sized> {
     pub clock: Arc<dyn Clock>,
     /// Opens messages.
     pub keys: Arc<KeyRing>,
-    /// Where they go.
-    pub channels: Channels,
+    /// Which providers they go by.
+    pub routing: Routing,
     /// Who they come from.
     pub messages: MessageSettings,
     /// Limits.
@@ -99,7 +107,7 @@ struct Shared<S: OutboxStore + ?Sized> {
     store: Arc<S>,
     clock: Arc<dyn Clock>,
     keys: Arc<KeyRing>,
-    channels: Channels,
+    router: Router,
     messages: MessageSettings,
     settings: WorkerSettings,
 }
@@ -148,9 +156,10 @@ pub struct Worker<S: OutboxStore + ?Sized> {
 impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
     /// Makes a worker; it does nothing before [`Worker::run`], [`Worker::run_once`] or [`Worker::drain`].
     pub fn new(parts: WorkerParts<S>) -> Self {
-        let WorkerParts { id, store, clock, keys, channels, messages, mut settings } = parts;
+        let WorkerParts { id, store, clock, keys, routing, messages, mut settings } = parts;
         settings.max_in_flight = settings.max_in_flight.max(1);
-        Self { shared: Arc::new(Shared { id, store, clock, keys, channels, messages, settings }) }
+        let router = Router::new(routing, settings.breaker);
+        Self { shared: Arc::new(Shared { id, store, clock, keys, router, messages, settings }) }
     }
 
     /// Claims what is due now, once, tries it, and returns when every outcome is recorded.
@@ -243,7 +252,7 @@ impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
         }
     }
 
-    async fn claim(&self, limit: u32) -> Result<Vec<OutboxMessage>, StoreError> {
+    async fn claim(&self, limit: u32) -> Result<Vec<ClaimedMessage>, StoreError> {
         let lease = i64::try_from(self.shared.settings.lease.as_millis()).unwrap_or(i64::MAX);
         self.shared.store.claim(self.shared.id, limit, lease).await
     }

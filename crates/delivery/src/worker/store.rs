@@ -2,24 +2,19 @@
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use vestibule_engine::model::{EmailEvent, Millis, OutboxMessage, Template};
-use vestibule_engine::store::{Outcome, Store, StoreError};
+use vestibule_engine::model::{Millis, Template};
+use vestibule_engine::store::{ClaimedMessage, Settlement, Store, StoreError};
 use vestibule_wire::{MessageId, OrganizationId, TemplateId};
 
 /// The outbox, as the worker sees it. Every [`Store`] is one.
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
     /// See [`Store::claim_messages`]. The `attempts` of what it returns count this claim: 1 on the first try.
-    async fn claim(&self, worker: Uuid, limit: u32, lease_ms: i64) -> Result<Vec<OutboxMessage>, StoreError>;
+    async fn claim(&self, worker: Uuid, limit: u32, lease_ms: i64)
+    -> Result<Vec<ClaimedMessage>, StoreError>;
 
     /// See [`Store::settle_message`].
-    async fn settle(
-        &self,
-        id: MessageId,
-        worker: Uuid,
-        outcome: &Outcome,
-        event: Option<&EmailEvent>,
-    ) -> Result<bool, StoreError>;
+    async fn settle(&self, id: MessageId, worker: Uuid, settlement: &Settlement) -> Result<bool, StoreError>;
 
     /// See [`Store::next_message_due`].
     async fn next_due(&self) -> Result<Option<Millis>, StoreError>;
@@ -34,18 +29,17 @@ pub trait OutboxStore: Send + Sync {
 
 #[async_trait]
 impl<S: Store + ?Sized> OutboxStore for S {
-    async fn claim(&self, worker: Uuid, limit: u32, lease_ms: i64) -> Result<Vec<OutboxMessage>, StoreError> {
+    async fn claim(
+        &self,
+        worker: Uuid,
+        limit: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<ClaimedMessage>, StoreError> {
         self.claim_messages(worker, limit, lease_ms).await
     }
 
-    async fn settle(
-        &self,
-        id: MessageId,
-        worker: Uuid,
-        outcome: &Outcome,
-        event: Option<&EmailEvent>,
-    ) -> Result<bool, StoreError> {
-        self.settle_message(id, worker, outcome, event).await
+    async fn settle(&self, id: MessageId, worker: Uuid, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.settle_message(id, worker, settlement).await
     }
 
     async fn next_due(&self) -> Result<Option<Millis>, StoreError> {

@@ -12,10 +12,13 @@ use vestibule_crypto::keyset::KeyFile;
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::{Accepted, Channel, Delivery, SendError};
 use vestibule_delivery::render::render;
-use vestibule_delivery::worker::{Channels, OutboxStore, Worker, WorkerParts, WorkerSettings};
+use vestibule_delivery::routing::Routing;
+use vestibule_delivery::worker::{OutboxStore, Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::keys::KeyRing;
-use vestibule_engine::model::{EmailEvent, MessagePayload, MessagePurpose, Millis, OutboxMessage, Template};
-use vestibule_engine::store::{Outcome, StoreError};
+use vestibule_engine::model::{
+    EmailEvent, HandedOver, MessagePayload, MessagePurpose, Millis, OutboxMessage, Routes, Template,
+};
+use vestibule_engine::store::{ClaimedMessage, Outcome, Settlement, StoreError, SuppressContact};
 use vestibule_engine::{Clock, outbox};
 use vestibule_wire::{MessageId, OrganizationId, OtpId, OtpType, TemplateId};
 
@@ -110,6 +113,12 @@ pub struct FakeStore {
     pub templates: Mutex<HashMap<TemplateId, Template>>,
     /// What was told of e-mails.
     pub events: Mutex<Vec<EmailEvent>>,
+    /// What providers took.
+    pub handed_over: Mutex<Vec<HandedOver>>,
+    /// Who is left alone.
+    pub suppressed: Mutex<Vec<SuppressContact>>,
+    /// The routes of [`TENANT`].
+    pub routes: Mutex<Option<Routes>>,
     /// So many claims and settlements fail before the store is back.
     pub failing_claims: AtomicU32,
     pub failing_settlements: AtomicU32,
@@ -123,6 +132,9 @@ impl FakeStore {
             rows: Mutex::default(),
             templates: Mutex::default(),
             events: Mutex::default(),
+            handed_over: Mutex::default(),
+            suppressed: Mutex::default(),
+            routes: Mutex::default(),
             failing_claims: AtomicU32::new(0),
             failing_settlements: AtomicU32::new(0),
         })
@@ -166,7 +178,12 @@ impl FakeStore {
 
 #[async_trait]
 impl OutboxStore for FakeStore {
-    async fn claim(&self, worker: Uuid, limit: u32, lease_ms: i64) -> Result<Vec<OutboxMessage>, StoreError> {
+    async fn claim(
+        &self,
+        worker: Uuid,
+        limit: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<ClaimedMessage>, StoreError> {
         Self::fails(&self.failing_claims)?;
         tokio::task::yield_now().await;
         let now = self.clock.now_ms();
@@ -174,6 +191,7 @@ impl OutboxStore for FakeStore {
         let mut due: Vec<&mut Row> =
             rows.values_mut().filter(|r| r.state == State::Waiting && r.message.due_at <= now).collect();
         due.sort_by_key(|row| row.message.due_at);
+        let routes = self.routes.lock().unwrap().clone();
         Ok(due
             .into_iter()
             .take(limit as usize)
@@ -181,27 +199,24 @@ impl OutboxStore for FakeStore {
                 row.worker = Some(worker);
                 row.message.due_at = now + lease_ms;
                 row.message.attempts += 1;
-                row.message.clone()
+                ClaimedMessage { message: row.message.clone(), routes: routes.clone() }
             })
             .collect())
     }
 
-    async fn settle(
-        &self,
-        id: MessageId,
-        worker: Uuid,
-        outcome: &Outcome,
-        event: Option<&EmailEvent>,
-    ) -> Result<bool, StoreError> {
+    async fn settle(&self, id: MessageId, worker: Uuid, settlement: &Settlement) -> Result<bool, StoreError> {
         Self::fails(&self.failing_settlements)?;
         tokio::task::yield_now().await;
+        let Settlement { outcome, event, handed_over, suppress } = settlement;
+        self.handed_over.lock().unwrap().extend(handed_over.clone());
+        self.suppressed.lock().unwrap().extend(suppress.clone());
         let mut rows = self.rows.lock().unwrap();
         let Some(row) = rows.get_mut(&id).filter(|r| r.state == State::Waiting && r.worker == Some(worker))
         else {
             return Ok(false);
         };
         row.worker = None;
-        self.events.lock().unwrap().extend(event.cloned());
+        self.events.lock().unwrap().extend(event.clone());
         match outcome {
             Outcome::Sent => row.state = State::Sent,
             Outcome::Failed { error } => row.state = State::Failed(error.clone()),
@@ -233,6 +248,8 @@ type Behaviour = Box<dyn Fn(&Delivery) -> Answer + Send + Sync>;
 /// What a scripted channel does with a message.
 pub enum Answer {
     Take,
+    /// Takes it, and has a name of its own for it.
+    TakeAs(&'static str),
     Fail(SendError),
     Panic,
     /// Never finishes.
@@ -298,15 +315,17 @@ impl Channel for Script {
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
         self.given.lock().unwrap().push(delivery.clone());
         tokio::task::yield_now().await;
+        let mut provider_message_id = None;
         match (self.behaviour)(delivery) {
             Answer::Take => {}
+            Answer::TakeAs(name) => provider_message_id = Some(name.to_owned()),
             Answer::Fail(error) => return Err(error),
             Answer::Panic => panic!("the channel was told to panic"),
             Answer::Hang => std::future::pending().await,
             Answer::After(ms) => tokio::time::sleep(std::time::Duration::from_millis(ms)).await,
         }
         self.taken.lock().unwrap().push(delivery.message_id);
-        Ok(Accepted::default())
+        Ok(Accepted { provider_message_id })
     }
 }
 
@@ -321,13 +340,21 @@ pub fn worker_with(
     channel: &Arc<Script>,
     settings: WorkerSettings,
 ) -> Worker<FakeStore> {
-    let channel: Arc<dyn Channel> = Arc::clone(channel) as _;
+    worker_of(store, number, Routing::single("script", Arc::clone(channel) as _).unwrap(), settings)
+}
+
+pub fn worker_of(
+    store: &Arc<FakeStore>,
+    number: u128,
+    routing: Routing,
+    settings: WorkerSettings,
+) -> Worker<FakeStore> {
     Worker::new(WorkerParts {
         id: Uuid::from_u128(number),
         store: Arc::clone(store),
         clock: Arc::clone(&store.clock) as _,
         keys: Arc::clone(&store.keys),
-        channels: Channels { email: Some(Arc::clone(&channel)), sms: Some(channel) },
+        routing,
         messages: self::settings(),
         settings,
     })

@@ -1,4 +1,5 @@
 //! A small SMTP server (RFC 5321, RFC 3207, RFC 4954) on loopback that remembers what it is told.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_util::sync::CancellationToken;
 
 /// What the server does.
 #[derive(Clone, Default)]
@@ -29,6 +31,11 @@ pub struct Script {
     pub mutes: usize,
     /// Closes the connection after it took a message.
     pub hangs_up_after_message: bool,
+    /// Hangs up at so many RCPTs, without an answer.
+    pub drops_at_rcpt: usize,
+    /// Dies when the body of this message has arrived, counted from 1: it answers nothing any more, hangs up on everybody, and
+    /// takes no connections.
+    pub dies_at_message: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -38,6 +45,8 @@ pub struct Received {
     pub data: String,
     pub over_tls: bool,
     pub auth: Option<String>,
+    /// Whether the client was told that it was taken.
+    pub answered: bool,
 }
 
 #[derive(Default)]
@@ -58,6 +67,8 @@ pub struct SmtpServer {
     pub script: Arc<Mutex<Script>>,
     /// Told when an RCPT is left without an answer.
     pub muted: Arc<Notify>,
+    /// Set once it has died.
+    pub dead: Arc<CancellationToken>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -85,14 +96,21 @@ impl SmtpServer {
         let log = Arc::new(Mutex::new(Log::default()));
         let script = Arc::new(Mutex::new(script));
         let muted = Arc::new(Notify::new());
-        let shared = Shared { script: Arc::clone(&script), log: Arc::clone(&log), muted: Arc::clone(&muted) };
+        let dead = Arc::new(CancellationToken::new());
+        let shared = Shared {
+            script: Arc::clone(&script),
+            log: Arc::clone(&log),
+            muted: Arc::clone(&muted),
+            dead: Arc::clone(&dead),
+        };
         let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            // The listener goes with the loop.
+            while let Some(Ok((stream, _))) = shared.dead.run_until_cancelled(listener.accept()).await {
                 shared.log.lock().unwrap().connections += 1;
                 tokio::spawn(serve(stream, shared.clone(), acceptor.clone()));
             }
         });
-        Self { address, pem, log, script, muted, task }
+        Self { address, pem, log, script, muted, dead, task }
     }
 }
 
@@ -101,6 +119,7 @@ struct Shared {
     script: Arc<Mutex<Script>>,
     log: Arc<Mutex<Log>>,
     muted: Arc<Notify>,
+    dead: Arc<CancellationToken>,
 }
 
 /// Broken connections end the conversation: that is what some tests want.
@@ -138,7 +157,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     async fn line(&mut self) -> std::io::Result<String> {
         let mut line = Vec::new();
         loop {
-            line.push(self.stream.read_u8().await?);
+            // The dead read nothing; what is being said when it dies is said to its end, so that both sides agree on it.
+            let byte = self.shared.dead.run_until_cancelled(self.stream.read_u8()).await;
+            line.push(byte.unwrap_or_else(|| Err(std::io::ErrorKind::ConnectionAborted.into()))?);
             if line.ends_with(b"\r\n") {
                 line.truncate(line.len() - 2);
                 return Ok(String::from_utf8_lossy(&line).into_owned());
@@ -196,6 +217,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                         self.line().await?;
                     }
                 }
+                "RCPT" if script.drops_at_rcpt > 0 => {
+                    self.shared.script.lock().unwrap().drops_at_rcpt -= 1;
+                    return Ok(None);
+                }
                 "RCPT" => {
                     let answer = {
                         let answers = &mut self.shared.script.lock().unwrap().recipient_answers;
@@ -214,7 +239,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                         message.data.push_str(line.strip_prefix('.').unwrap_or(&line));
                         message.data.push_str("\r\n");
                     }
-                    self.shared.log.lock().unwrap().messages.push(message.clone());
+                    let number = {
+                        let mut log = self.shared.log.lock().unwrap();
+                        log.messages.push(message.clone());
+                        let number = log.messages.len();
+                        if script.dies_at_message.is_some_and(|last| number >= last) {
+                            self.shared.dead.cancel();
+                        }
+                        number
+                    };
                     let dropped = {
                         let mut script = self.shared.script.lock().unwrap();
                         let drops = script.drops_after_data > 0;
@@ -223,6 +256,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                     };
                     if dropped {
                         return Ok(None);
+                    }
+                    {
+                        let mut log = self.shared.log.lock().unwrap();
+                        if self.shared.dead.is_cancelled() {
+                            return Ok(None);
+                        }
+                        log.messages[number - 1].answered = true;
                     }
                     self.say("250 queued").await?;
                     if script.hangs_up_after_message {

@@ -27,6 +27,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &EmailAuth) -> Result<Effect, Ref
     let lifetime_s = within_age(cx, lifetime_s, cx.facts.now)?;
     let template_id = message::template(cx, kind, &intent.options)?;
     let user_id = message::only_holder(cx, kind)?.user.id;
+    message::check_reachable(cx, kind)?;
     limits::mail(&cx.facts.contact_limits, cx.facts.now)?;
 
     let organization = &cx.caller.target;

@@ -38,6 +38,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         OtpFlavour::Legacy | OtpFlavour::Encrypted => None,
         OtpFlavour::Auth => Some(message::only_holder(cx, kind)?.user.id),
     };
+    message::check_reachable(cx, kind)?;
     let contact = ContactKey::of(&intent.contact);
     let trusted = facts.trusted_identifier || presents_own_key(cx);
     let allowance = limits::send(&facts.contact_limits, facts.now, trusted)?;

@@ -42,6 +42,17 @@ pub(super) fn check_channel(
     Ok(())
 }
 
+/// Whether the contact is left alone for a while, because a message to it came back or was called spam. The answer is the same
+/// whether or not anybody has the contact.
+pub(super) fn check_reachable(cx: &Context<'_>, kind: OtpType) -> Result<(), Refusal> {
+    let suppressed = cx.facts.contact_limits.suppression.is_some_and(|it| it.until > cx.facts.now);
+    match kind {
+        OtpType::Email if suppressed => Err(Refusal::UnreachableEmail),
+        OtpType::Sms if suppressed => Err(Refusal::UnreachablePhone),
+        OtpType::Email | OtpType::Sms => Ok(()),
+    }
+}
+
 /// The stored template of a message.
 pub(super) fn template(
     cx: &Context<'_>,

@@ -3,11 +3,11 @@
 use vestibule_wire::{OrganizationId, OtpId, TemplateId, TokenId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, IdentifierKey, Millis, Organization,
-    Otp, OutboxMessage, ProxyConfig, Template, Token, User,
+    ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, EmailEvent, IdentifierKey,
+    MessageFate, Millis, Organization, Otp, OutboxMessage, ProxyConfig, StoredRoutes, Template, Token, User,
 };
 
-use super::{KeyWrite, Reseal};
+use super::{KeyWrite, Reseal, SuppressContact};
 
 /// An ordered list of writes that is applied whole or not at all.
 #[derive(Debug, Clone, Default)]
@@ -144,6 +144,33 @@ pub enum Write {
     },
     /// A message to be sent.
     Enqueue(Box<OutboxMessage>),
+    /// Remembers what a provider told of a message that it took. Guard: it took it, and did not tell this before.
+    TellFate {
+        /// The provider.
+        provider: String,
+        /// What it calls the message.
+        provider_message_id: String,
+        /// What it told.
+        fate: MessageFate,
+    },
+    /// What became of an e-mail. Guard: no event has its id.
+    InsertEmailEvent(Box<EmailEvent>),
+    /// Leaves a contact alone for a while; a longer while that was set before stays. No guard.
+    Suppress(SuppressContact),
+    /// Lifts that. Guard: the contact is left alone now.
+    LiftSuppression {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// The contact.
+        contact: ContactKey,
+    },
+    /// Replaces the routes of a parent, and raises their version. Guard: it is still this one, 0 where there are none.
+    PutRoutes {
+        /// The parent.
+        organization: OrganizationId,
+        /// The routes.
+        stored: StoredRoutes,
+    },
     /// A token that was issued.
     InsertToken(Box<Token>),
     /// Guard: the token exists, has not expired and signed nobody up yet (D-1).

@@ -61,6 +61,7 @@ pub fn app(server: &TestServer, limits: RequestLimits, dev: Option<DevSurface>) 
         store: server.store.clone(),
         entropy: Arc::new(SeededEntropy::new(1)),
         limits,
+        receipts: None,
         dev,
     })
 }

@@ -1,21 +1,17 @@
 //! From settings to the parts of the server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use vestibule_delivery::MessageSettings;
-use vestibule_delivery::channel::{
-    Channel, DkimSettings, SmsWebhookChannel, SmtpChannel, SmtpCredentials, SmtpSecurity, SmtpSettings,
-    WebhookSecret,
-};
-use vestibule_delivery::worker::{Channels, WorkerSettings};
-use vestibule_engine::Settings;
+use vestibule_delivery::routing::BreakerSettings;
+use vestibule_delivery::worker::WorkerSettings;
+use vestibule_delivery::{MessageSettings, SuppressionSettings};
 use vestibule_engine::store::Retention;
+use vestibule_engine::{KnownProvider, Settings};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
+use vestibule_wire::OtpType;
 
-use super::{Config, DkimKey, Email, MailTls, Sms};
-use crate::files;
+use super::Config;
 
 /// Stands for the sender where no mail is sent at all.
 const NO_SENDER: &str = "nobody@localhost";
@@ -42,6 +38,15 @@ impl Config {
             max_token_s: self.tokens.max_lifetime_seconds,
             passkeys_verify_users: self.webauthn.require_user_verification,
             passkey_rp_ids: self.webauthn.rp_ids.clone(),
+            providers: self
+                .named_providers()
+                .iter()
+                .map(|named| KnownProvider {
+                    name: named.name.to_owned(),
+                    email: named.provider.carries(OtpType::Email),
+                    sms: named.provider.carries(OtpType::Sms),
+                })
+                .collect(),
             key_activation_ms: i64::from(self.keys.activation_seconds) * SECOND_MS,
         }
     }
@@ -70,21 +75,30 @@ impl Config {
         }
     }
 
+    /// How long contacts are left alone.
+    pub fn suppression(&self) -> SuppressionSettings {
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
+        SuppressionSettings {
+            bounce: days(self.delivery.suppress_bounced_days),
+            complaint: days(self.delivery.suppress_complained_days),
+        }
+    }
+
     /// Limits of the worker that sends messages.
     pub fn worker_settings(&self) -> WorkerSettings {
         WorkerSettings {
             max_in_flight: self.delivery.concurrency,
             send_timeout: seconds(self.delivery.send_timeout_seconds),
             lease: seconds(self.delivery.lease_seconds),
+            breaker: BreakerSettings {
+                failures: self.delivery.breaker_failures,
+                pause_ms: i64::from(self.delivery.breaker_pause_seconds) * SECOND_MS,
+                max_pause_ms: i64::from(self.delivery.breaker_pause_seconds) * 3 * SECOND_MS,
+                ..BreakerSettings::default()
+            },
+            suppression: self.suppression(),
             ..WorkerSettings::default()
         }
-    }
-
-    /// Sets up the channels. Reads their secrets; connects to nothing.
-    pub fn channels(&self) -> Result<Channels> {
-        let email = self.email.as_ref().map(|email| self.email_channel(email)).transpose()?;
-        let sms = self.sms.as_ref().map(|sms| self.sms_channel(sms)).transpose()?;
-        Ok(Channels { email, sms })
     }
 
     /// Who messages come from.
@@ -109,56 +123,6 @@ impl Config {
             None => Ok(settings),
         }
     }
-
-    fn email_channel(&self, email: &Email) -> Result<Arc<dyn Channel>> {
-        let credentials = match (&email.username, self.email_password()?) {
-            (Some(username), Some(password)) => {
-                Some(SmtpCredentials { username: username.clone(), password })
-            }
-            // The one without the other was refused when the file was read.
-            _ => None,
-        };
-        let trusted_pem = match &email.ca_file {
-            Some(path) => {
-                let read = std::fs::read(path);
-                Some(read.with_context(|| format!("`email.ca_file`: cannot read {}", path.display()))?)
-            }
-            None => None,
-        };
-        let channel = SmtpChannel::new(&SmtpSettings {
-            host: email.host.clone(),
-            port: email.port,
-            security: match email.tls {
-                MailTls::Starttls => SmtpSecurity::StartTls,
-                MailTls::Tls => SmtpSecurity::Tls,
-                MailTls::None => SmtpSecurity::None,
-            },
-            credentials,
-            trusted_pem,
-            hello_name: email.hello_name.clone(),
-            timeout: seconds(email.timeout_seconds),
-            pool_size: email.connections,
-            dkim: dkim_keys(&email.dkim).context("`email.dkim` does not work")?,
-        });
-        Ok(Arc::new(channel.context("[email] does not work")?))
-    }
-
-    fn sms_channel(&self, sms: &Sms) -> Result<Arc<dyn Channel>> {
-        let secret = self.webhook_secret()?.context("the SMS webhook has no secret")?;
-        let secret = WebhookSecret::parse(secret.expose()).context("[sms] does not work")?;
-        let channel = SmsWebhookChannel::new(&sms.webhook_url, secret, seconds(sms.timeout_seconds));
-        Ok(Arc::new(channel.context("`sms.webhook_url` does not work")?))
-    }
-}
-
-/// Reads the keys that sign mail.
-fn dkim_keys(keys: &[DkimKey]) -> Result<Vec<DkimSettings>> {
-    let read = |key: &DkimKey| {
-        let DkimKey { domain, selector, key_file } = key;
-        let key_pem = files::read_secret(key_file)?;
-        Ok(DkimSettings { domain: domain.clone(), selector: selector.clone(), key_pem })
-    };
-    keys.iter().map(read).collect()
 }
 
 impl super::Keys {
@@ -174,6 +138,7 @@ impl super::Retention {
         Retention {
             activities_ms: i64::from(self.activities_days) * DAY_MS,
             expired_credentials_ms: i64::from(self.expired_credentials_hours) * HOUR_MS,
+            handed_over_ms: i64::from(self.receipts_days) * DAY_MS,
             idle_limits_ms: i64::from(self.idle_limits_days) * DAY_MS,
             batch: self.purge_batch,
         }

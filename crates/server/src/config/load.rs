@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use vestibule_crypto::secret::Secret;
 use vestibule_store::PostgresOptions;
 
-use super::{Config, Sms};
+use super::{Config, Provider};
 use crate::files;
 use crate::keys::{KEYS_VARIABLE, KeyLocation};
 
@@ -87,18 +87,6 @@ impl Config {
         }
     }
 
-    /// The password of the mail server, when one is set.
-    pub fn email_password(&self) -> Result<Option<Secret<String>>> {
-        let file = self.email.as_ref().and_then(|email| email.password_file.as_deref());
-        secret("email.password_file", file, PASSWORD_VARIABLE)
-    }
-
-    /// The secret of the SMS webhook, when one is set.
-    pub fn webhook_secret(&self) -> Result<Option<Secret<String>>> {
-        let file = self.sms.as_ref().and_then(|sms| sms.webhook_secret_file.as_deref());
-        secret("sms.webhook_secret_file", file, WEBHOOK_SECRET_VARIABLE)
-    }
-
     /// Where the PostgreSQL database is: `given` on the command line or in the environment, else in the file. None: the
     /// embedded store.
     pub fn database_options(&self, given: Option<&str>) -> Result<Option<PostgresOptions>> {
@@ -120,7 +108,7 @@ impl Config {
     }
 
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Self { server, database, keys, email, sms, .. } = self;
+        let Self { server, database, keys, email, sms, providers, .. } = self;
         let database = [database.password_file.as_mut(), database.ca_file.as_mut()];
         let email = email.iter_mut().flat_map(|email| {
             let keys = email.dkim.iter_mut().map(|key| Some(&mut key.key_file));
@@ -128,7 +116,8 @@ impl Config {
         });
         let sms = sms.iter_mut().map(|sms| sms.webhook_secret_file.as_mut());
         let files = std::iter::once(keys.file.as_mut()).chain(database).chain(email).chain(sms);
-        std::iter::once(&mut server.data_dir).chain(files.flatten())
+        let providers = providers.values_mut().flat_map(Provider::paths);
+        std::iter::once(&mut server.data_dir).chain(files.flatten()).chain(providers)
     }
 
     /// Everything wrong with it, each named by its key and with what to do.
@@ -161,13 +150,9 @@ impl Config {
         positive("database.wait_seconds", self.database.wait_seconds);
         positive("database.connect_seconds", self.database.connect_seconds);
         positive("database.statement_seconds", self.database.statement_seconds);
-        if let Some(email) = &self.email {
-            positive("email.connections", email.connections);
-            positive("email.timeout_seconds", email.timeout_seconds);
-        }
-        if let Some(sms) = &self.sms {
-            positive("sms.timeout_seconds", sms.timeout_seconds);
-        }
+        positive("delivery.breaker_failures", self.delivery.breaker_failures);
+        positive("delivery.breaker_pause_seconds", self.delivery.breaker_pause_seconds);
+        positive("retention.receipts_days", self.retention.receipts_days);
         if self.delivery.lease_seconds <= self.delivery.send_timeout_seconds {
             problems.push(
                 "`delivery.lease_seconds` must be longer than `delivery.send_timeout_seconds`, or messages are sent twice"
@@ -182,7 +167,8 @@ impl Config {
         }
         self.database_problems(&mut problems);
         self.retention_problems(&mut problems);
-        self.channel_problems(&mut problems);
+        self.provider_problems(&mut problems);
+        self.url_problems(&mut problems);
         let is_domain = |id: &String| {
             let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
             !id.is_empty() && id.chars().all(allowed)
@@ -234,30 +220,23 @@ impl Config {
         }
     }
 
-    fn channel_problems(&self, problems: &mut Vec<String>) {
-        if self.email.is_none() && self.sms.is_none() {
-            problems
-                .push("neither [email] nor [sms] is set, so no code could be sent; add at least one".into());
-        }
-        if let Some(email) = &self.email {
-            let has_password = email.password_file.is_some() || environment(PASSWORD_VARIABLE).is_some();
-            if email.username.is_some() != has_password {
-                problems.push(format!(
-                    "`email.username` and a password (`email.password_file` or {PASSWORD_VARIABLE}) go together; set both or neither"
-                ));
-            }
-        }
-        let lacks_secret =
-            |sms: &Sms| sms.webhook_secret_file.is_none() && environment(WEBHOOK_SECRET_VARIABLE).is_none();
-        if self.sms.as_ref().is_some_and(lacks_secret) {
-            problems.push(format!(
-                "the SMS webhook needs a secret to sign with; set `sms.webhook_secret_file` or {WEBHOOK_SECRET_VARIABLE}"
-            ));
+    fn url_problems(&self, problems: &mut Vec<String>) {
+        let Some(url) = &self.server.public_url else { return };
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let valid = |rest: &str| {
+            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic() && !"?#@/\\\"<>".contains(c))
+        };
+        if !rest.is_some_and(valid) {
+            problems.push(
+                "`server.public_url` is the scheme and host by which the world knows this server, such as \
+                 \"https://login.example.com\", without a path"
+                    .into(),
+            );
         }
     }
 }
 
-fn secret(key: &str, file: Option<&Path>, variable: &str) -> Result<Option<Secret<String>>> {
+pub(super) fn secret(key: &str, file: Option<&Path>, variable: &str) -> Result<Option<Secret<String>>> {
     match (environment(variable), file) {
         (Some(_), Some(_)) => bail!("both `{key}` and {variable} are set; remove one"),
         (Some(secret), None) => Ok(Some(secret)),
@@ -268,6 +247,6 @@ fn secret(key: &str, file: Option<&Path>, variable: &str) -> Result<Option<Secre
     }
 }
 
-fn environment(name: &str) -> Option<Secret<String>> {
+pub(super) fn environment(name: &str) -> Option<Secret<String>> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::new)
 }

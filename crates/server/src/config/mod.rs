@@ -5,7 +5,9 @@
 mod apply;
 mod load;
 mod network;
+mod providers;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ mod tests;
 
 pub use load::{database_password, load};
 pub use network::Network;
+pub use providers::Provider;
 
 /// The file `init` writes: every setting with its default, commented.
 pub const EXAMPLE: &str = include_str!("../../../../docs/vestibule.example.toml");
@@ -33,6 +36,8 @@ pub struct Config {
     pub keys: Keys,
     pub email: Option<Email>,
     pub sms: Option<Sms>,
+    #[serde(default)]
+    pub providers: BTreeMap<String, Provider>,
     #[serde(default)]
     pub sessions: Sessions,
     #[serde(default)]
@@ -62,6 +67,7 @@ pub struct Config {
 pub struct Server {
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    pub public_url: Option<String>,
     pub data_dir: PathBuf,
     #[serde(default = "default_drain")]
     pub shutdown_seconds: u32,
@@ -124,7 +130,9 @@ pub struct Email {
     pub reply_to: Option<String>,
     #[serde(default)]
     pub allowed_sender_domains: Vec<String>,
-    pub host: String,
+    #[serde(default)]
+    pub route: Vec<String>,
+    pub host: Option<String>,
     pub port: Option<u16>,
     #[serde(default)]
     pub tls: MailTls,
@@ -134,9 +142,9 @@ pub struct Email {
     #[serde(default)]
     pub dkim: Vec<DkimKey>,
     pub hello_name: Option<String>,
-    #[serde(default = "default_connections")]
+    #[serde(default = "providers::default_connections")]
     pub connections: u32,
-    #[serde(default = "default_channel_timeout")]
+    #[serde(default = "providers::default_timeout")]
     pub timeout_seconds: u32,
 }
 
@@ -151,14 +159,6 @@ pub struct DkimKey {
 
 fn default_from_name() -> String {
     "Notifications".to_owned()
-}
-
-fn default_connections() -> u32 {
-    4
-}
-
-fn default_channel_timeout() -> u32 {
-    10
 }
 
 /// How the connection to the mail server is protected.
@@ -177,10 +177,14 @@ pub enum MailTls {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sms {
-    pub webhook_url: String,
+    #[serde(default)]
+    pub route: Vec<String>,
+    #[serde(default)]
+    pub prefix_routes: BTreeMap<String, Vec<String>>,
+    pub webhook_url: Option<String>,
     pub webhook_secret_file: Option<PathBuf>,
     pub origin: Option<String>,
-    #[serde(default = "default_channel_timeout")]
+    #[serde(default = "providers::default_timeout")]
     pub timeout_seconds: u32,
 }
 
@@ -289,11 +293,23 @@ pub struct Delivery {
     pub concurrency: u32,
     pub send_timeout_seconds: u32,
     pub lease_seconds: u32,
+    pub breaker_failures: u32,
+    pub breaker_pause_seconds: u32,
+    pub suppress_bounced_days: u32,
+    pub suppress_complained_days: u32,
 }
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { concurrency: 32, send_timeout_seconds: 30, lease_seconds: 60 }
+        Self {
+            concurrency: 32,
+            send_timeout_seconds: 30,
+            lease_seconds: 60,
+            breaker_failures: 5,
+            breaker_pause_seconds: 10,
+            suppress_bounced_days: 7,
+            suppress_complained_days: 30,
+        }
     }
 }
 
@@ -302,6 +318,7 @@ impl Default for Delivery {
 pub struct Retention {
     pub activities_days: u32,
     pub expired_credentials_hours: u32,
+    pub receipts_days: u32,
     pub idle_limits_days: u32,
     pub purge_every_seconds: u32,
     pub purge_batch: u32,
@@ -312,6 +329,7 @@ impl Default for Retention {
         Self {
             activities_days: 90,
             expired_credentials_hours: 24,
+            receipts_days: 7,
             idle_limits_days: 30,
             purge_every_seconds: 300,
             purge_batch: 500,

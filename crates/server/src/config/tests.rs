@@ -1,11 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
+use vestibule_delivery::routing::Routing;
 
 use super::load::parse;
-use super::{Config, EXAMPLE, load};
+use super::{EXAMPLE, load};
 
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
@@ -24,65 +26,96 @@ fn example_in_full() -> String {
         .join("\n")
 }
 
-/// `section.key` of everything the structures know; they serialise what is absent as null.
-fn known_keys(config: &Config) -> BTreeSet<String> {
-    let json = serde_json::to_value(config).unwrap();
-    let sections = json.as_object().unwrap().iter();
-    sections
-        .flat_map(|(section, keys)| {
-            let keys = keys.as_object().unwrap_or_else(|| panic!("the example lacks [{section}]"));
-            keys.keys().map(move |key| format!("{section}.{key}"))
-        })
-        .collect()
+/// Every setting by its name: `section.key`, or `providers.TYPE.key`. What is absent is null.
+fn settings(file: &Value) -> BTreeMap<String, Value> {
+    let object = |value: &Value, section: &str| {
+        let members = value.as_object().unwrap_or_else(|| panic!("the example lacks [{section}]"));
+        members.clone()
+    };
+    let mut all = BTreeMap::new();
+    for (section, keys) in object(file, "") {
+        for (key, value) in object(&keys, &section) {
+            if section != "providers" {
+                all.insert(format!("{section}.{key}"), value);
+                continue;
+            }
+            let kind = value["type"].as_str().unwrap().to_owned();
+            let settings = object(&value, &key).into_iter().filter(|(key, _)| key != "type");
+            all.extend(settings.map(|(key, value)| (format!("providers.{kind}.{key}"), value)));
+        }
+    }
+    all
+}
+
+fn known_settings(text: &str) -> BTreeMap<String, Value> {
+    settings(&serde_json::to_value(parse(text).unwrap()).unwrap())
+}
+
+fn names<V>(settings: &BTreeMap<String, V>) -> BTreeSet<&str> {
+    settings.keys().map(String::as_str).collect()
+}
+
+/// The rows of the page's tables by the settings they explain. Those under a heading with a provider's type are of such.
+fn explained() -> BTreeMap<String, &'static str> {
+    let (mut rows, mut prefix) = (BTreeMap::new(), String::new());
+    for line in PAGE.lines() {
+        if line.starts_with('#') {
+            let kind = line.split_once("`type = \"").and_then(|(_, rest)| rest.split_once('"'));
+            prefix = kind.map_or_else(String::new, |(kind, _)| format!("providers.{kind}."));
+        } else if let Some((key, _)) = line.strip_prefix("| `").and_then(|rest| rest.split_once('`')) {
+            assert_eq!(rows.insert(format!("{prefix}{key}"), line), None, "{prefix}{key} is explained twice");
+        }
+    }
+    rows
 }
 
 #[test]
 fn the_example_names_every_setting() {
     let full: toml::Table = example_in_full().parse().unwrap();
-    let named: BTreeSet<String> = full
-        .iter()
-        .flat_map(|(section, keys)| {
-            keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}"))
-        })
-        .collect();
-    assert_eq!(named, known_keys(&parse(&example_in_full()).unwrap()));
+    let named = settings(&serde_json::to_value(full).unwrap());
+    let known = known_settings(&example_in_full());
+    assert_eq!(names(&named), names(&known));
 }
 
 #[test]
 fn the_page_explains_every_setting_and_no_other() {
-    let explained: BTreeSet<String> = PAGE
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(key, _)| key.to_owned())
-        .collect();
-    assert_eq!(explained, known_keys(&parse(&example_in_full()).unwrap()));
+    assert_eq!(names(&explained()), names(&known_settings(&example_in_full())));
 }
 
 /// Values in the example and on the page are the defaults, except where an absent setting means none.
 #[test]
 fn the_defaults_shown_are_the_defaults() {
-    let full = serde_json::to_value(parse(&example_in_full()).unwrap()).unwrap();
-    let least = "[server]\ndata_dir = \"data\"\n[email]\nfrom = \"no-reply@example.com\"\nhost = \"h\"\n[sms]\nwebhook_url = \"https://s\"\n";
-    let defaults = serde_json::to_value(parse(least).unwrap()).unwrap();
+    const LEAST: &str = r#"
+        [server]
+        data_dir = "data"
+        [email]
+        from = "no-reply@example.com"
+        [sms]
+        [providers.a]
+        type = "smtp"
+        host = "h"
+        [providers.b]
+        type = "webhook"
+        url = "https://s"
+    "#;
+    let least = settings(&serde_json::to_value(LEAST.parse::<toml::Table>().unwrap()).unwrap());
+    let (full, defaults, explained) =
+        (known_settings(&example_in_full()), known_settings(LEAST), explained());
+    assert_eq!(names(&full), names(&defaults), "the least has one provider of each type");
     let mut compared = 0;
-    for (section, keys) in defaults.as_object().unwrap() {
-        for (key, value) in keys.as_object().unwrap() {
-            let name = format!("{section}.{key}");
-            let given_above = ["server.data_dir", "email.from", "email.host", "sms.webhook_url"];
-            let has_no_default = value.is_null()
-                || value.as_array().is_some_and(Vec::is_empty)
-                || given_above.contains(&name.as_str());
-            if has_no_default {
-                continue;
-            }
-            assert_eq!(full[section][key], *value, "{name} in the example");
-            let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
-            let shown = row.split('|').nth(2).unwrap().trim().trim_matches('`').to_owned();
-            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), *value, "{name} on the page");
-            compared += 1;
+    for (name, value) in &defaults {
+        let is_empty = value.is_null()
+            || value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(serde_json::Map::is_empty);
+        if is_empty || least.contains_key(name) {
+            continue;
         }
+        assert_eq!(full[name], *value, "{name} in the example");
+        let shown = explained[name].split('|').nth(2).unwrap().trim().trim_matches('`').to_owned();
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), *value, "{name} on the page");
+        compared += 1;
     }
-    assert!(compared > 20, "{compared}");
+    assert!(compared > 30, "{compared}");
 }
 
 #[test]
@@ -135,6 +168,19 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
         (format!("{MAIL}[tokens]\nissuer = \"\"\n"), "`tokens.issuer`"),
         (format!("{MAIL}[webauthn]\nrp_ids = [\"https://example.com\"]\n"), "`webauthn.rp_ids`"),
         ("[sms]\nwebhook_url = \"https://sms.example.com\"\n".to_owned(), "sms.webhook_secret_file"),
+        ("[email]\nfrom = \"a@b.example\"\n".to_owned(), "`email.host`"),
+        (format!("{MAIL}[sms]\norigin = \"b.example\"\n"), "`sms.webhook_url`"),
+        (format!("{MAIL}[providers.\"B c\"]\ntype = \"smtp\"\nhost = \"h\"\n"), "`providers.B c`"),
+        (format!("{MAIL}[providers.smtp]\ntype = \"smtp\"\nhost = \"h\"\n"), "`providers.smtp`"),
+        (
+            format!("{MAIL}[providers.b]\ntype = \"smtp\"\nhost = \"h\"\nusername = \"u\"\n"),
+            "`providers.b.username` and a password (`providers.b.password_file` or VESTIBULE_PROVIDER_B_PASSWORD)",
+        ),
+        (
+            format!("{MAIL}[providers.b-c]\ntype = \"webhook\"\nurl = \"https://s\"\n"),
+            "set `providers.b-c.secret_file` or VESTIBULE_PROVIDER_B_C_SECRET",
+        ),
+        (format!("{MAIL}[delivery]\nbreaker_failures = 0\n"), "`delivery.breaker_failures`"),
     ];
     for (more, key) in cases {
         let found = problems(&more);
@@ -143,6 +189,52 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
     let bad_network =
         format!("[server]\ndata_dir = \"d\"\n{MAIL}[http]\ntrusted_proxies = [\"10.0.0.0/33\"]\n");
     assert!(format!("{:#}", parse(&bad_network).unwrap_err()).contains("10.0.0.0/33"));
+}
+
+#[test]
+fn a_public_url_is_a_scheme_and_a_host() {
+    for url in
+        ["login.example.com", "https://", "https://a.example/", "https://a.example/x", "ftp://a.example"]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vestibule.toml");
+        let text = format!("[server]\ndata_dir = \"data\"\npublic_url = \"{url}\"\n{MAIL}");
+        fs::write(&path, text).unwrap();
+        let refused = load(&path).map(|_| panic!("{url} was accepted")).unwrap_err().to_string();
+        assert!(refused.contains("`server.public_url`"), "{refused}");
+    }
+}
+
+/// A file with these sections, ready to be used.
+fn routed(more: &str) -> anyhow::Result<Routing> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vestibule.toml");
+    fs::write(&path, format!("[server]\ndata_dir = \"data\"\n{more}")).unwrap();
+    for secret in ["secret", "other"] {
+        let file = directory.path().join(secret);
+        fs::write(&file, "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    load(&path)?.routing()
+}
+
+#[test]
+fn routes_name_providers_of_their_channel() {
+    let texts = "[sms]\nroute = [\"texts\", \"more\"]\nprefix_routes = { \"+49\" = [\"more\"] }\n\
+        [providers.texts]\ntype = \"webhook\"\nurl = \"https://a.example\"\nsecret_file = \"secret\"\n\
+        [providers.more]\ntype = \"webhook\"\nurl = \"https://b.example\"\nsecret_file = \"other\"\n";
+    assert!(routed(texts).is_ok());
+    let short = "[sms]\nwebhook_url = \"https://a.example\"\nwebhook_secret_file = \"secret\"\n";
+    assert!(routed(short).is_ok());
+    for (more, reason) in [
+        (texts.replace("[\"more\"]", "[\"smtp\"]"), "no provider is called \"smtp\""),
+        (texts.replace("+49", "49"), "\"49\" is no prefix"),
+        (format!("{MAIL}route = [\"texts\"]\n{texts}"), "the provider \"texts\" does not carry email"),
+        (format!("{MAIL}route = [\"smtp\", \"smtp\"]\n"), "more than once"),
+    ] {
+        let refused = format!("{:#}", routed(&more).err().unwrap());
+        assert!(refused.contains(reason), "{more} {refused}");
+    }
 }
 
 #[test]

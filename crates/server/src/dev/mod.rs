@@ -13,8 +13,9 @@ use tokio::net::TcpListener;
 use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::Inbox;
-use vestibule_delivery::worker::{Channels, WorkerSettings};
-use vestibule_engine::{Clock, Settings};
+use vestibule_delivery::routing::Routing;
+use vestibule_delivery::worker::WorkerSettings;
+use vestibule_engine::{Clock, KnownProvider, Settings};
 use vestibule_http::dev::{DevConfig, DevSurface};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
 
@@ -32,6 +33,9 @@ use tenant::{ENV_FILE, Tenant};
 /// Sender of the messages in the inbox.
 const SENDER: &str = "no-reply@vestibule.localhost";
 
+/// What the inbox is called in routes.
+const INBOX: &str = "inbox";
+
 /// How the engine is set in development.
 pub fn settings() -> Settings {
     Settings {
@@ -40,6 +44,7 @@ pub fn settings() -> Settings {
         email_enabled: true,
         sms_enabled: true,
         account_requires_token: false,
+        providers: vec![KnownProvider { name: INBOX.to_owned(), email: true, sms: true }],
         ..Settings::default()
     }
 }
@@ -85,7 +90,8 @@ pub async fn run(arguments: &Dev) -> Result<()> {
             addresses: AddressLimits { enabled: false, ..AddressLimits::default() },
             ..RequestLimits::default()
         },
-        channels: Channels { email: Some(Arc::clone(&inbox) as _), sms: Some(Arc::clone(&inbox) as _) },
+        public_url: None,
+        routing: Routing::single(INBOX, Arc::clone(&inbox) as _)?,
         messages: MessageSettings::new(SENDER)?,
         worker: WorkerSettings::default(),
         retention: defaults.rules(),

@@ -19,12 +19,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, Millis, Organization, OutboxMessage,
-    ProxyConfig, ServerKey, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, HandedOver, Millis, Organization,
+    ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
 };
 use vestibule_engine::store::{
-    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
-    SealedValue, Store, StoreError, SubOrganizationFilter,
+    ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, ReadKeys, Retention, SealedPlace,
+    SealedRow, SealedValue, Settlement, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
 use vestibule_wire::view::EmailEventType;
@@ -353,16 +353,16 @@ impl Store for PostgresStore {
         worker: uuid::Uuid,
         limit: u32,
         lease_ms: i64,
-    ) -> Result<Vec<OutboxMessage>, StoreError> {
+    ) -> Result<Vec<ClaimedMessage>, StoreError> {
         let now = self.clock.now_ms();
         let late = params![now];
         let claim = params![worker.as_bytes(), now.saturating_add(lease_ms), now, limit];
         let steps: [Query<'_>; 2] = [(S::FailExpiredMessages, &late), (S::ClaimMessages, &claim)];
         let answers = self.changes(&steps).await?;
-        let claimed = answers.last().map(|answer| flight::decode(&answer.rows, rows::message));
+        let claimed = answers.last().map(|answer| flight::decode(&answer.rows, rows::claimed));
         let mut claimed =
             claimed.transpose().map_err(|error| StoreError(error.to_string()))?.unwrap_or_default();
-        claimed.sort_by_key(|message| (message.created_at, message.id));
+        claimed.sort_by_key(|ClaimedMessage { message, .. }| (message.created_at, message.id));
         Ok(claimed)
     }
 
@@ -370,15 +370,24 @@ impl Store for PostgresStore {
         &self,
         id: MessageId,
         worker: uuid::Uuid,
-        outcome: &Outcome,
-        event: Option<&EmailEvent>,
+        settlement: &Settlement,
     ) -> Result<bool, StoreError> {
-        let told = event.map(|event| upkeep::tell(&id, &worker, event));
-        let (statement, params) = upkeep::settle(&id, &worker, outcome);
-        let mut steps: Vec<Query<'_>> = Vec::with_capacity(2);
-        steps.extend(told.as_ref().map(|(statement, params)| (*statement, params.as_slice())));
-        steps.push((statement, &params));
+        let settled = upkeep::settle(&id, &worker, settlement, self.clock.now_ms());
+        let steps: Vec<Query<'_>> =
+            settled.iter().map(|(statement, params)| (*statement, params.as_slice())).collect();
         Ok(self.changes(&steps).await?.last().is_some_and(|answer| answer.count == 1))
+    }
+
+    async fn handed_over(
+        &self,
+        provider: &str,
+        provider_message_id: &str,
+    ) -> Result<Option<HandedOver>, StoreError> {
+        self.one(S::HandedOver, &params![provider, provider_message_id], rows::handed_over).await
+    }
+
+    async fn routes(&self, organization: OrganizationId) -> Result<Option<StoredRoutes>, StoreError> {
+        self.one(S::Routes, &params![organization.as_bytes()], rows::routes).await
     }
 
     async fn email_events(

@@ -95,6 +95,7 @@ const WALKS: &[(Statement, &str)] = {
         (S::PurgeCredentials, BATCH),
         (S::PurgeActivities, BATCH),
         (S::PurgeMessageEvents, BATCH),
+        (S::PurgeHandedOver, BATCH),
         (S::PurgeSent, BATCH),
         (S::PurgeFailed, BATCH),
         (S::WalkContactLimits, BATCH),

@@ -24,12 +24,12 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, Millis, Organization, OutboxMessage,
-    ProxyConfig, ServerKey, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, HandedOver, Millis, Organization,
+    ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
 };
 use vestibule_engine::store::{
-    ActivityFilter, ChangeSet, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace, SealedRow,
-    SealedValue, Store, StoreError, SubOrganizationFilter,
+    ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, ReadKeys, Retention, SealedPlace,
+    SealedRow, SealedValue, Settlement, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
 use vestibule_wire::view::EmailEventType;
@@ -225,7 +225,7 @@ impl Store for SqliteStore {
         worker: uuid::Uuid,
         limit: u32,
         lease_ms: i64,
-    ) -> Result<Vec<OutboxMessage>, StoreError> {
+    ) -> Result<Vec<ClaimedMessage>, StoreError> {
         // Looking costs no commit; most of the time nothing is due.
         match self.next_due()? {
             Some(due) if due <= self.clock.now_ms() => {
@@ -239,19 +239,31 @@ impl Store for SqliteStore {
         &self,
         id: MessageId,
         worker: uuid::Uuid,
-        outcome: &Outcome,
-        event: Option<&EmailEvent>,
+        settlement: &Settlement,
     ) -> Result<bool, StoreError> {
-        let (outcome, event) = (outcome.clone(), event.cloned());
+        let settlement = settlement.clone();
         self.upkeep(move |tx| {
-            if let Some(event) = &event {
-                let (statement, params) = shared::tell(&id, &worker, event);
-                tx.execute(statement, &params)?;
+            let mut changed = 0;
+            for (statement, params) in shared::settle(&id, &worker, &settlement, tx.now) {
+                changed = tx.execute(statement, &params)?;
             }
-            let (statement, params) = shared::settle(&id, &worker, &outcome);
-            Ok(tx.execute(statement, &params)? == 1)
+            Ok(changed == 1)
         })
         .await
+    }
+
+    async fn handed_over(
+        &self,
+        provider: &str,
+        provider_message_id: &str,
+    ) -> Result<Option<HandedOver>, StoreError> {
+        let params = params![provider, provider_message_id];
+        self.readers.with(|conn| one(conn, S::HandedOver, &params, rows::handed_over))
+    }
+
+    async fn routes(&self, organization: OrganizationId) -> Result<Option<StoredRoutes>, StoreError> {
+        let params = params![organization.as_bytes()];
+        self.readers.with(|conn| one(conn, S::Routes, &params, rows::routes))
     }
 
     async fn email_events(

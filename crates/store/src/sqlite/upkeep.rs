@@ -1,8 +1,8 @@
 //! The outbox and the purge on the writer.
 
 use async_trait::async_trait;
-use vestibule_engine::model::{Millis, OutboxMessage};
-use vestibule_engine::store::{CommitError, StoreError};
+use vestibule_engine::model::Millis;
+use vestibule_engine::store::{ClaimedMessage, CommitError, StoreError};
 
 use super::SqliteStore;
 use super::connection::{Failure, many, one};
@@ -18,12 +18,12 @@ pub(super) fn claim(
     worker: uuid::Uuid,
     limit: u32,
     lease_ms: i64,
-) -> Result<Vec<OutboxMessage>, Failure> {
+) -> Result<Vec<ClaimedMessage>, Failure> {
     tx.execute(S::FailExpiredMessages, &params![tx.now])?;
     let lease_end = tx.now.saturating_add(lease_ms);
     let params = params![worker.as_bytes(), lease_end, tx.now, limit];
-    let mut claimed = tx.many(S::ClaimMessages, &params, rows::message)?;
-    claimed.sort_by_key(|message| (message.created_at, message.id));
+    let mut claimed = tx.many(S::ClaimMessages, &params, rows::claimed)?;
+    claimed.sort_by_key(|ClaimedMessage { message, .. }| (message.created_at, message.id));
     Ok(claimed)
 }
 

@@ -51,7 +51,7 @@ macro_rules! activity {
 macro_rules! contact_limits {
     ($t:literal) => {
         prefixed!($t: "send_1" "send_2" "send_3" "reserve_1" "reserve_2" "slot_1_otp" "slot_1_until" "slot_2_otp"
-            "slot_2_until" "slot_3_otp" "slot_3_until" "failures" "failed_at")
+            "slot_2_until" "slot_3_otp" "slot_3_until" "failures" "failed_at" "suppressed_until" "suppressed_for")
     };
 }
 
@@ -90,6 +90,23 @@ macro_rules! email_event {
     ($t:literal) => {
         prefixed!($t: "id" "organization_id" "tenant_id" "contact_key" "kind" "message_id" "from_address" "to_address"
             "details" "created_at")
+    };
+}
+
+macro_rules! handed_over {
+    ($t:literal) => {
+        prefixed!($t: "provider" "provider_message_id" "message_id" "organization_id" "tenant_id" "channel" "contact_key"
+            "mail" "handed_at" "told")
+    };
+}
+
+/// A message that is claimed, with the routes of its tenant.
+macro_rules! claimed {
+    () => {
+        concat!(
+            message!(""),
+            ", (SELECT r.body FROM delivery_routes r WHERE r.organization_id = outbox.tenant_id)"
+        )
     };
 }
 

@@ -3,6 +3,7 @@
 //! Promise: parameter `i` of a text is `$i`, and the parameters of a text appear in that order. SQLite numbers the
 //! *names* `$1`, `$2`, … by first appearance, PostgreSQL by their digits; a test holds the two together.
 
+mod delivery;
 mod keys;
 mod lists;
 mod reads;
@@ -174,12 +175,21 @@ statements! {
     SettleMessage "settle_message" => same(upkeep::SETTLE_MESSAGE);
     RetryMessage "retry_message" => same(upkeep::RETRY_MESSAGE);
     InsertEmailEvent "insert_email_event" => dialect::INSERT_EMAIL_EVENT;
+    InsertHandedOver "insert_handed_over" => same(delivery::INSERT_HANDED_OVER);
+    HandedOver "handed_over" => same(delivery::HANDED_OVER);
+    TellFate "tell_fate" => same(delivery::TELL_FATE);
+    TellEmailEvent "tell_email_event" => same(delivery::TELL_EMAIL_EVENT);
+    Suppress "suppress" => same(delivery::SUPPRESS);
+    LiftSuppression "lift_suppression" => same(delivery::LIFT_SUPPRESSION);
+    Routes "routes" => same(delivery::ROUTES);
+    PutRoutes "put_routes" => same(delivery::PUT_ROUTES);
     PurgeOtps "purge_otps" => same(upkeep::PURGE_OTPS);
     PurgeTokens "purge_tokens" => same(upkeep::PURGE_TOKENS);
     PurgeRefusedGuesses "purge_refused_guesses" => same(upkeep::PURGE_REFUSED_GUESSES);
     PurgeCredentials "purge_credentials" => same(upkeep::PURGE_CREDENTIALS);
     PurgeActivities "purge_activities" => same(upkeep::PURGE_ACTIVITIES);
     PurgeMessageEvents "purge_message_events" => same(upkeep::PURGE_MESSAGE_EVENTS);
+    PurgeHandedOver "purge_handed_over" => same(delivery::PURGE_HANDED_OVER);
     PurgeSent "purge_sent" => same(upkeep::PURGE_SENT);
     PurgeFailed "purge_failed" => same(upkeep::PURGE_FAILED);
     WalkContactLimits "walk_contact_limits" => same(upkeep::WALK_CONTACT_LIMITS);

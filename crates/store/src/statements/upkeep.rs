@@ -46,7 +46,8 @@ pub(super) const WALK_CONTACT_LIMITS: &str = "SELECT tenant_id, contact_key, tou
 
 /// `$3` since when it must have been idle, `$4` now. Failures outlive any idleness: only a success clears them.
 pub(super) const PURGE_CONTACT_LIMITS: &str = "DELETE FROM contact_limits WHERE tenant_id = $1 AND contact_key = $2 \
-    AND touched_at <= $3 AND failures = 0 AND slot_1_until <= $4 AND slot_2_until <= $4 AND slot_3_until <= $4";
+    AND touched_at <= $3 AND failures = 0 AND slot_1_until <= $4 AND slot_2_until <= $4 AND slot_3_until <= $4 \
+    AND suppressed_until <= $4";
 
 pub(super) const WALK_IDENTIFIER_LIMITS: &str = "SELECT tenant_id, identifier_key, send_3 FROM identifier_limits \
     WHERE (tenant_id, identifier_key) > ($1, $2) ORDER BY tenant_id, identifier_key LIMIT $3";

@@ -8,6 +8,7 @@ pub mod activities;
 pub mod coverage;
 pub mod credentials;
 pub mod definitions;
+pub mod delivery;
 pub mod fixtures;
 pub mod keys;
 pub mod limits;
@@ -53,6 +54,15 @@ macro_rules! for_each_case {
             credentials::of_parallel_logins_that_end_all_others_one_key_stays,
             credentials::the_best_expiring_keys_stay,
             credentials::a_key_counts_as_one_for_keeping_even_when_it_is_oldest,
+            delivery::a_claim_brings_the_routes_of_its_tenant,
+            delivery::routes_change_only_from_the_version_that_was_read,
+            delivery::a_message_is_found_by_what_its_provider_calls_it,
+            delivery::what_a_provider_took_is_remembered_whoever_has_the_lease,
+            delivery::a_fate_is_told_once,
+            delivery::an_event_with_one_id_is_one_event,
+            delivery::a_suppressed_contact_is_read_with_its_limits,
+            delivery::a_refusal_for_good_suppresses_with_its_outcome,
+            delivery::suppressions_and_names_of_messages_go_when_they_are_over,
             definitions::definitions_are_kept_by_kind_and_name,
             definitions::an_organization_changes_only_from_the_version_that_was_read,
             definitions::a_user_changes_only_from_the_version_that_was_read,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use vestibule_engine::model::{ContactKey, EmailEvent, OutboxMessage};
-use vestibule_engine::store::{Outcome, Write};
+use vestibule_engine::store::{Outcome, Settlement, Write};
 use vestibule_wire::query::{Cursor, Page};
 use vestibule_wire::view::{EmailEventDetails, EmailEventType};
 use vestibule_wire::{EmailEventId, OrganizationId, OtpType};
@@ -18,8 +18,18 @@ fn tenant() -> OrganizationId {
     OrganizationId(new_id())
 }
 
+pub async fn claim_up_to(s: &Subject, worker: uuid::Uuid, limit: u32) -> Vec<OutboxMessage> {
+    let claimed = s.store.claim_messages(worker, limit, LEASE).await.unwrap();
+    claimed.into_iter().map(|claimed| claimed.message).collect()
+}
+
+/// An outcome with what there is to tell of it.
+pub fn settlement(outcome: Outcome, event: Option<&EmailEvent>) -> Settlement {
+    Settlement { event: event.cloned(), ..outcome.into() }
+}
+
 async fn claim(s: &Subject, worker: uuid::Uuid) -> Vec<OutboxMessage> {
-    s.store.claim_messages(worker, 10, LEASE).await.unwrap()
+    claim_up_to(s, worker, 10).await
 }
 
 pub async fn a_message_is_claimed_once_across_workers(s: Subject) {
@@ -31,7 +41,7 @@ pub async fn a_message_is_claimed_once_across_workers(s: Subject) {
     s.conflict(vec![Write::Enqueue(Box::new(all[0].clone()))], "Enqueue").await;
     let claimed = parallel(8, |_| {
         let s = s.clone();
-        async move { s.store.claim_messages(new_id(), 5, LEASE).await.unwrap() }
+        async move { claim_up_to(&s, new_id(), 5).await }
     })
     .await;
     assert!(claimed.iter().all(|batch| batch.len() <= 5));
@@ -60,11 +70,11 @@ pub async fn a_lease_that_ran_out_is_taken_over(s: Subject) {
     );
     for outcome in [Outcome::Sent, Outcome::Retry { at: START, error: "late".to_owned() }] {
         assert!(
-            !s.store.settle_message(it.id, dead, &outcome, None).await.unwrap(),
+            !s.store.settle_message(it.id, dead, &settlement(outcome.clone(), None)).await.unwrap(),
             "the lease went to another"
         );
     }
-    assert!(s.store.settle_message(it.id, alive, &Outcome::Sent, None).await.unwrap());
+    assert!(s.store.settle_message(it.id, alive, &settlement(Outcome::Sent, None)).await.unwrap());
 }
 
 pub async fn a_message_that_is_tried_again_waits_for_its_time(s: Subject) {
@@ -73,9 +83,11 @@ pub async fn a_message_that_is_tried_again_waits_for_its_time(s: Subject) {
     let worker = new_id();
     claim(&s, worker).await;
     let retry = |at| Outcome::Retry { at, error: "connection refused".to_owned() };
-    assert!(s.store.settle_message(it.id, worker, &retry(START + 2 * MINUTE), None).await.unwrap());
     assert!(
-        !s.store.settle_message(it.id, worker, &Outcome::Sent, None).await.unwrap(),
+        s.store.settle_message(it.id, worker, &settlement(retry(START + 2 * MINUTE), None)).await.unwrap()
+    );
+    assert!(
+        !s.store.settle_message(it.id, worker, &settlement(Outcome::Sent, None)).await.unwrap(),
         "the lease is given back"
     );
     assert_eq!(s.store.next_message_due().await.unwrap(), Some(START + 2 * MINUTE));
@@ -85,7 +97,7 @@ pub async fn a_message_that_is_tried_again_waits_for_its_time(s: Subject) {
     let again = claim(&s, worker).await;
     assert_eq!((again[0].attempts, again[0].payload.as_slice()), (2, b"sealed".as_slice()));
     // A time beyond the code's life is no time at all.
-    assert!(s.store.settle_message(it.id, worker, &retry(START + DAY), None).await.unwrap());
+    assert!(s.store.settle_message(it.id, worker, &settlement(retry(START + DAY), None)).await.unwrap());
     assert_eq!(s.store.next_message_due().await.unwrap(), Some(it.expires_at));
 }
 
@@ -95,12 +107,12 @@ pub async fn a_settled_message_is_never_claimed_again(s: Subject) {
         let it = message(tenant());
         enqueue(&s, &it).await;
         assert!(
-            !s.store.settle_message(it.id, worker, &outcome, None).await.unwrap(),
+            !s.store.settle_message(it.id, worker, &settlement(outcome.clone(), None)).await.unwrap(),
             "nobody claimed it yet"
         );
         assert_eq!(claim(&s, worker).await.len(), 1);
-        assert!(s.store.settle_message(it.id, worker, &outcome, None).await.unwrap());
-        assert!(!s.store.settle_message(it.id, worker, &outcome, None).await.unwrap());
+        assert!(s.store.settle_message(it.id, worker, &settlement(outcome.clone(), None)).await.unwrap());
+        assert!(!s.store.settle_message(it.id, worker, &settlement(outcome.clone(), None)).await.unwrap());
         assert_eq!(s.store.next_message_due().await.unwrap(), None);
         s.clock.advance(2 * LEASE);
         assert_eq!(claim(&s, worker).await, []);
@@ -125,7 +137,7 @@ pub async fn only_due_messages_are_claimed_oldest_first(s: Subject) {
         enqueue(&s, message).await;
     }
     let worker = new_id();
-    let one = s.store.claim_messages(worker, 1, LEASE).await.unwrap();
+    let one = claim_up_to(&s, worker, 1).await;
     assert_eq!(one.iter().map(|m| m.id).collect::<Vec<_>>(), [first.id]);
     assert_eq!(claim(&s, worker).await.iter().map(|m| m.id).collect::<Vec<_>>(), [second.id]);
     assert_eq!(s.store.next_message_due().await.unwrap(), Some(START + 10));
@@ -135,7 +147,7 @@ pub async fn a_claim_of_any_size_comes_back_whole(s: Subject) {
     let tenant = tenant();
     let all: Vec<_> = (0..200).map(|_| OutboxMessage { payload: vec![7; 4096], ..message(tenant) }).collect();
     s.commit(all.iter().map(|message| Write::Enqueue(Box::new(message.clone()))).collect()).await;
-    let claimed = s.store.claim_messages(new_id(), 200, LEASE).await.unwrap();
+    let claimed = claim_up_to(&s, new_id(), 200).await;
     assert!(claimed.iter().all(|message| message.payload.len() == 4096));
     let ids = |messages: &[OutboxMessage]| messages.iter().map(|message| message.id).collect::<BTreeSet<_>>();
     assert_eq!(ids(&claimed), ids(&all));
@@ -175,12 +187,16 @@ pub async fn what_became_of_a_mail_is_told_with_its_outcome(s: Subject) {
         claim(&s, worker).await;
         let delay = event(&it, EmailEventType::DeliveryDelay, s.now());
         let retry = Outcome::Retry { at: s.now() + 1, error: "the mail server answered 450".to_owned() };
-        assert!(s.store.settle_message(it.id, worker, &retry, Some(&delay)).await.unwrap());
+        assert!(
+            s.store.settle_message(it.id, worker, &settlement(retry.clone(), Some(&delay))).await.unwrap()
+        );
         s.clock.advance(1);
         claim(&s, worker).await;
         let bounce = event(&it, EmailEventType::Bounce, s.now());
         let failed = Outcome::Failed { error: "the mail server answered 550".to_owned() };
-        assert!(s.store.settle_message(it.id, worker, &failed, Some(&bounce)).await.unwrap());
+        assert!(
+            s.store.settle_message(it.id, worker, &settlement(failed.clone(), Some(&bounce))).await.unwrap()
+        );
         told.extend([delay, bounce]);
     }
     told.reverse();
@@ -201,7 +217,9 @@ pub async fn a_worker_that_lost_its_lease_tells_nothing(s: Subject) {
     claim(&s, alive).await;
     let sent = |worker, at| {
         let (s, event) = (s.clone(), event(&it, EmailEventType::Send, at));
-        async move { s.store.settle_message(it.id, worker, &Outcome::Sent, Some(&event)).await.unwrap() }
+        async move {
+            s.store.settle_message(it.id, worker, &settlement(Outcome::Sent, Some(&event))).await.unwrap()
+        }
     };
     assert!(!sent(dead, START).await);
     assert!(sent(alive, START + 1).await);
@@ -221,7 +239,9 @@ pub async fn email_events_come_newest_first_by_page_and_type(s: Subject) {
         enqueue(&s, &it).await;
         claim(&s, worker).await;
         let event = event(&it, event_type, START);
-        assert!(s.store.settle_message(it.id, worker, &Outcome::Sent, Some(&event)).await.unwrap());
+        assert!(
+            s.store.settle_message(it.id, worker, &settlement(Outcome::Sent, Some(&event))).await.unwrap()
+        );
         told.insert(0, event);
     }
     let page = async |event_type, limit, cursor| {

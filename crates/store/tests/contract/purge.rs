@@ -5,10 +5,15 @@ use vestibule_wire::view::EmailEventType;
 use vestibule_wire::{OrganizationId, OtpId, UserId};
 
 use super::fixtures::*;
-use super::outbox::event;
+use super::outbox::{event, settlement};
 
-const RETENTION: Retention =
-    Retention { activities_ms: 2 * DAY, expired_credentials_ms: DAY, idle_limits_ms: DAY, batch: 100 };
+const RETENTION: Retention = Retention {
+    activities_ms: 2 * DAY,
+    expired_credentials_ms: DAY,
+    handed_over_ms: DAY,
+    idle_limits_ms: DAY,
+    batch: 100,
+};
 
 fn send(tenant: OrganizationId, contact: ContactKey, lifetime_ms: i64) -> Write {
     Write::TakeSend(TakeSend {
@@ -70,9 +75,9 @@ async fn everything(s: &Subject) -> Everything {
     let worker = new_id();
     let told = event(&sent, EmailEventType::Send, START);
     assert_eq!(s.store.claim_messages(worker, 10, MINUTE).await.unwrap().len(), 2);
-    assert!(s.store.settle_message(sent.id, worker, &Outcome::Sent, Some(&told)).await.unwrap());
+    assert!(s.store.settle_message(sent.id, worker, &settlement(Outcome::Sent, Some(&told))).await.unwrap());
     let failure = Outcome::Failed { error: "refused".to_owned() };
-    assert!(s.store.settle_message(failed.id, worker, &failure, None).await.unwrap());
+    assert!(s.store.settle_message(failed.id, worker, &failure.into()).await.unwrap());
     it
 }
 

@@ -8,7 +8,8 @@ use vestibule_crypto::bundle::open_credential_bundle;
 use vestibule_crypto::p256::{AgreementKey, SigningKey};
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::Inbox;
-use vestibule_delivery::worker::{Channels, Worker, WorkerParts, WorkerSettings};
+use vestibule_delivery::routing::Routing;
+use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::model::MessagePurpose;
 use vestibule_engine::{Clock, Settings};
 use vestibule_testkit::{Account, Passkey, Reply, TestServer, client_key};
@@ -354,7 +355,7 @@ async fn what_became_of_mails_is_listed_by_recipient() {
         store: server.store.clone(),
         clock: Arc::clone(&server.clock) as Arc<dyn Clock>,
         keys: server.keys.clone(),
-        channels: Channels { email: Some(inbox.clone()), sms: None },
+        routing: Routing::single("inbox", inbox.clone()).expect("a route"),
         messages: MessageSettings::new("no-reply@mail.example").expect("an address"),
         settings: WorkerSettings::default(),
     });

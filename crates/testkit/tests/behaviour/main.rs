@@ -9,6 +9,7 @@ mod credentials;
 mod current_flow;
 mod email_keys;
 mod enumeration;
+mod failover_drill;
 mod guesses;
 mod key_changes;
 mod key_files;
@@ -18,10 +19,14 @@ mod messages;
 mod passkeys;
 mod policies;
 mod read_only_sessions;
+mod receipts;
 #[path = "../../../wire/tests/reference/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod reference;
 mod second_factors;
+#[path = "../../../delivery/tests/support/smtp_server.rs"]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+mod smtp_server;
 mod stamps;
 mod sub_organizations;
 mod tokens;

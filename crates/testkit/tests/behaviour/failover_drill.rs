@@ -1,0 +1,159 @@
+//! The drill: of two mail servers the first is killed under load, and every code arrives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::json;
+use vestibule_crypto::entropy::uuid_v7;
+use vestibule_delivery::MessageSettings;
+use vestibule_delivery::channel::{Channel, SmtpChannel, SmtpSecurity, SmtpSettings};
+use vestibule_delivery::routing::Routing;
+use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
+use vestibule_engine::model::{ContactKey, MessagePayload, OutboxMessage, Routes};
+use vestibule_engine::store::{ChangeSet, Write};
+use vestibule_engine::{Clock, outbox};
+use vestibule_testkit::TestServer;
+use vestibule_wire::query::Page;
+use vestibule_wire::view::EmailEventType;
+use vestibule_wire::{Contact, MessageId, OtpId, OtpType};
+
+use crate::smtp_server::{Received, Script, SmtpServer};
+
+const MESSAGES: usize = 500;
+/// The first server dies when this one's body has arrived.
+const LAST: usize = 150;
+/// What a round of sending costs on the clock of the test.
+const ROUND_MS: i64 = 10;
+/// How late a message may be on that clock.
+const LATEST_MS: i64 = 2_000;
+
+fn code(number: usize) -> String {
+    format!("CODE{number:05}")
+}
+
+fn address(number: usize) -> String {
+    format!("person{number}@example.com")
+}
+
+/// Queues a message with a code of its own.
+async fn queue(server: &TestServer, number: usize) {
+    let now = server.clock.now();
+    let id = MessageId(uuid_v7(&*server.entropy, now));
+    let payload: MessagePayload = serde_json::from_value(json!({
+        "to": address(number), "code": code(number), "lifetime_s": 300, "app_name": "Shop", "template_variables": {},
+    }))
+    .expect("a payload");
+    let organization_id = server.tenant.organization_id;
+    let message = OutboxMessage {
+        id,
+        organization_id,
+        tenant_id: organization_id,
+        otp_id: OtpId(uuid_v7(&*server.entropy, now)),
+        channel: OtpType::Email,
+        payload: outbox::seal(&server.key_set(), &*server.entropy, id, &payload),
+        attempts: 0,
+        due_at: now,
+        expires_at: now + 300_000,
+        created_at: now,
+    };
+    let changes = ChangeSet { writes: vec![Write::Enqueue(Box::new(message))] };
+    server.store.commit(changes).await.expect("the store takes it");
+}
+
+fn channel(server: &SmtpServer) -> Arc<dyn Channel> {
+    let settings = SmtpSettings {
+        port: Some(server.address.port()),
+        security: SmtpSecurity::None,
+        ..SmtpSettings::new("127.0.0.1")
+    };
+    Arc::new(SmtpChannel::new(&settings).expect("a mail server on this machine"))
+}
+
+/// How often each code arrived among these messages.
+fn codes(messages: &[Received], wanted: impl Fn(&Received) -> bool) -> BTreeMap<String, usize> {
+    let mut codes = BTreeMap::new();
+    for message in messages.iter().filter(|message| wanted(message)) {
+        let begin = message.data.find("CODE").expect("the code is in the subject");
+        *codes.entry(message.data[begin..begin + 9].to_owned()).or_default() += 1;
+    }
+    codes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_code_arrives_when_the_first_of_two_mail_servers_is_killed_under_load() {
+    let server = TestServer::start().await;
+    let dying = Script { drops_at_rcpt: 1, dies_at_message: Some(LAST), ..Script::default() };
+    let (first, second) = (SmtpServer::start(dying).await, SmtpServer::start(Script::default()).await);
+    let routes = Routes { email: vec!["first".to_owned(), "second".to_owned()], ..Routes::default() };
+    let routing = Routing::new()
+        .with_provider("first", channel(&first))
+        .and_then(|routing| routing.with_provider("second", channel(&second)))
+        .and_then(|routing| routing.with_routes(routes))
+        .expect("two providers");
+    let worker = Worker::new(WorkerParts {
+        id: uuid::Uuid::from_u128(1),
+        store: server.store.clone(),
+        clock: Arc::clone(&server.clock) as Arc<dyn Clock>,
+        keys: server.keys.clone(),
+        routing,
+        messages: MessageSettings::new("no-reply@mail.example").expect("an address"),
+        settings: WorkerSettings::default(),
+    });
+    for number in 0..MESSAGES {
+        queue(&server, number).await;
+    }
+    let began = server.clock.now();
+    let mut sent = 0;
+    while sent < MESSAGES {
+        let round = worker.run_once().await.expect("the store answers");
+        assert_eq!((round.failed, round.unrecorded), (0, 0));
+        sent += round.sent;
+        server.clock.advance_ms(ROUND_MS);
+        assert!(
+            server.clock.now() - began < 300_000,
+            "only {sent} of {MESSAGES} codes arrived while they lived"
+        );
+    }
+    assert!(first.dead.is_cancelled(), "the first server was killed");
+
+    let (at_first, at_second) = (
+        first.log.lock().expect("a log").messages.clone(),
+        second.log.lock().expect("a log").messages.clone(),
+    );
+    // Every code was taken by one server that said so, and by one alone.
+    let mut taken = codes(&at_first, |message| message.answered);
+    for (code, copies) in codes(&at_second, |message| message.answered) {
+        *taken.entry(code).or_default() += copies;
+    }
+    let expected: BTreeMap<String, usize> = (0..MESSAGES).map(|number| (code(number), 1)).collect();
+    assert_eq!(taken, expected);
+    assert_eq!(at_second.iter().filter(|message| !message.answered).count(), 0);
+    // Those that the first server had whole when it died, and of which it said nothing, came a second time. No others did.
+    let in_doubt: BTreeSet<String> = codes(&at_first, |message| !message.answered).into_keys().collect();
+    let mut copies = codes(&at_first, |_| true);
+    for (code, more) in codes(&at_second, |_| true) {
+        *copies.entry(code).or_default() += more;
+    }
+    let doubled: BTreeSet<String> =
+        copies.into_iter().filter(|(_, copies)| *copies > 1).map(|(code, _)| code).collect();
+    assert_eq!(doubled, in_doubt);
+    assert!(!in_doubt.is_empty(), "the case was seen");
+    assert!(in_doubt.len() <= 4, "no more than there were connections: {in_doubt:?}");
+    // The conversation that was cut before the body came, and all that came after the death, went to the second server.
+    assert_eq!(first.script.lock().expect("a script").drops_at_rcpt, 0, "the case was seen");
+    let answered = at_first.iter().filter(|message| message.answered).count();
+    assert!((LAST - 4..LAST).contains(&answered), "{answered} before it died");
+
+    let mut latest = 0;
+    for number in 0..MESSAGES {
+        let contact = ContactKey::of(&Contact::email(&address(number)).expect("an address"));
+        let organization = server.tenant.organization_id;
+        let told = server.store.email_events(organization, contact, None, Page::default()).await;
+        let told = told.expect("the store answers");
+        let sent: Vec<i64> = told.iter().map(|event| event.at - began).collect();
+        assert!(told.iter().all(|event| event.event_type == EmailEventType::Send), "{told:?}");
+        assert_eq!(sent.len(), 1, "sent once, as far as its sender is told");
+        latest = latest.max(sent[0]);
+    }
+    assert!(latest <= LATEST_MS, "{latest} ms");
+}
