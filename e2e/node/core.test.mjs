@@ -55,6 +55,17 @@ const failsAs = (code) => (error) => {
   return true;
 };
 
+test("the language that a page asks for goes along with the request, before those of the browser", async () => {
+  const client = await publishedClient();
+  const subject = async (more) => {
+    const contact = freshEmail();
+    const { otpId } = await client.httpClient.proxyInitOtpV2({ otpType: OtpType.Email, contact, ...more });
+    return (await server.message(contact, otpId)).subject;
+  };
+  assert.match(await subject({ locale: "ja-JP" }), /の認証コードです$/);
+  assert.match(await subject({}), / is your Vestibule code$/);
+});
+
 test("without the override core refuses the server's bundle, because it pins another key", async () => {
   const client = await publishedClient();
   await assert.rejects(complete(client, CHANNELS[0], freshEmail()), (error) => {

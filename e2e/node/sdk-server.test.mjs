@@ -12,6 +12,7 @@ import {
 import { CHANNELS, freshEmail } from "./support/contacts.mjs";
 import { claimsOf, loginSignature, newKey, signUpSignature } from "./support/keys.mjs";
 import { startServer } from "./support/server.mjs";
+import { until } from "./support/until.mjs";
 
 const server = await startServer();
 after(() => server.stop());
@@ -70,6 +71,28 @@ const refusedAs = (code, turnkeyErrorCode, text) => (error) => {
   assert.match(error.message, text);
   return true;
 };
+
+test("the language asked for goes along with the request, for codes and for keys by e-mail", async () => {
+  const contact = freshEmail();
+  const { otpId } = await backend.initOtp({ otpType: "OTP_TYPE_EMAIL", contact, appName: "Acme", locale: "de-AT, en;q=0.5" });
+  assert.match((await server.message(contact, otpId)).subject, / ist Ihr Code für Acme$/);
+
+  const rootUser = { userName: "Ana", userEmail: contact, apiKeys: [], authenticators: [], oauthProviders: [] };
+  const { subOrganizationId } = await backend.createSubOrganization({
+    subOrganizationName: "Home of Ana",
+    rootQuorumThreshold: 1,
+    rootUsers: [rootUser],
+  });
+  await backend.emailAuth({
+    organizationId: subOrganizationId,
+    email: contact,
+    targetPublicKey: newKey().publicKeyUncompressed,
+    emailCustomization: { appName: "Acme" },
+    locale: "pt-BR",
+  });
+  const subjects = () => server.messages(contact).then((messages) => messages.map(({ subject }) => subject));
+  await until("the mailed key", async () => (await subjects()).includes("Entrar em Acme"));
+});
 
 describe("the current flow (INIT_OTP_V3, VERIFY_OTP_V2, OTP_LOGIN_V2)", () => {
   for (const channel of CHANNELS) {

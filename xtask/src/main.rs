@@ -40,6 +40,8 @@ enum Command {
         #[arg(long, value_enum)]
         only: Option<Part>,
     },
+    /// Write the pictures of messages that docs/messages.md shows, with Chromium, from the texts as they are now.
+    Screenshots,
     /// Look the dependencies up among the known advisories. Needs the open network, so it is no part of `lint`.
     Audit,
     /// Build server and load generator for release and run the load generator, for example `bench login`.
@@ -71,6 +73,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Lint => return Ok(lint::lint(&workspace)),
         Command::Test { only } => return Ok(suite::test(&workspace, only)),
+        Command::Screenshots => suite::screenshots(&workspace)?,
         Command::Audit => lint::audit(&workspace)?,
         Command::Bench { args } => bench(&workspace, &args)?,
         Command::CheckHistory { skew_ms, files } => return history::check(&files, Bounds { skew_ms }),

@@ -149,6 +149,24 @@ fn in_browser(workspace: &Workspace, server: &Path) -> Result<()> {
     })
 }
 
+/// Writes `docs/messages/*.png` with a server that is built for it.
+pub fn screenshots(workspace: &Workspace) -> Result<()> {
+    process::run(workspace.cargo().args(["build", "--package", "vestibule"]))?;
+    let server = workspace.target.join("debug").join(format!("vestibule{}", std::env::consts::EXE_SUFFIX));
+    let directory = required(workspace, "e2e/browser")?;
+    let chromium = browser::chromium(workspace)?;
+    browser::fonts(workspace)?;
+    npm_ci(&directory)?;
+    let running = DevServer::start(workspace, &server, &workspace.target.join("screenshots-server.log"))?;
+    process::run(
+        process::command("node", &workspace.root)
+            .arg("e2e/browser/screenshots.mjs")
+            .env("VESTIBULE_URL", &running.url)
+            .env("VESTIBULE_CHROMIUM", chromium)
+            .env("OUT", workspace.path("docs/messages")),
+    )
+}
+
 /// Exactly what the lock file says, quietly, without asking and without a browser of a package's own.
 fn npm_ci(directory: &Path) -> Result<()> {
     process::run(

@@ -313,6 +313,7 @@ impl<'a> Maker<'a> {
             ],
             quorum: Quorum { threshold: 1, user_ids: vec![owner.user_id] },
             suspended_at: None,
+            locale: None,
             version: 0,
             created_at: at,
             updated_at: at,

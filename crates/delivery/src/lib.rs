@@ -6,6 +6,7 @@
 
 pub mod channel;
 mod gsm7;
+pub mod preview;
 pub mod receipts;
 pub mod render;
 pub mod routing;

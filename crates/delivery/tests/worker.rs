@@ -281,6 +281,8 @@ async fn the_stored_template_that_was_chosen_is_used_and_the_built_in_one_where_
             subject: "Hello from {{ .AppName }}".to_owned(),
             html: "<p>{{ .OtpCode }}</p>".to_owned(),
             text: None,
+            locale: None,
+            sms: None,
             created_at: 0,
         },
     );

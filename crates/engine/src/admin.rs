@@ -6,7 +6,8 @@ use vestibule_crypto::secret::Secret;
 use vestibule_crypto::stamp::ApiStamp;
 use vestibule_wire::view::{Activity, CredentialType, Quorum};
 use vestibule_wire::{
-    ActivityType, Contact, Feature, FeatureName, OrganizationId, OtpType, Refusal, TemplateId, UserId, label,
+    ActivityType, Contact, Feature, FeatureName, Locale, OrganizationId, OtpType, Refusal, TemplateId,
+    UserId, label,
 };
 
 use crate::caller::StampHeaders;
@@ -61,6 +62,7 @@ impl Engine {
             features: names.into_iter().map(|name| Feature { name, value: String::new() }).collect(),
             quorum: Quorum { threshold: 1, user_ids: vec![user_id] },
             suspended_at: None,
+            locale: None,
             version: 0,
             created_at: now,
             updated_at: now,
@@ -99,12 +101,23 @@ impl Engine {
         self.apply(changes, || Refusal::OrganizationNotFound).await
     }
 
+    /// Sets the language of a parent's messages for whom none was asked for; `None`: English.
+    pub async fn set_locale(
+        &self,
+        organization: OrganizationId,
+        locale: Option<Locale>,
+    ) -> Result<(), Refusal> {
+        let mut changes = ChangeSet::new();
+        changes.push(Write::SetLocale { organization, locale });
+        self.apply(changes, || Refusal::OrganizationNotFound).await
+    }
+
     /// The auth proxy config of a parent.
     pub async fn auth_proxy_of(&self, organization: OrganizationId) -> Result<Option<ProxyConfig>, Refusal> {
         self.services.store.proxy_config_of(organization).await.map_err(|error| unavailable(&error))
     }
 
-    /// Stores a template; the most recent one is used where a request names none.
+    /// Stores a template; the most recent one in the language of a message is used where a request names none.
     pub async fn add_template(&self, template: NewTemplate) -> Result<Template, Refusal> {
         label(&template.name, "the template's name must have 1 to 256 bytes and no control characters")?;
         self.parent(template.organization_id).await?;
@@ -113,9 +126,11 @@ impl Engine {
             organization_id: template.organization_id,
             id: TemplateId(uuid_v7(&*self.services.entropy, now)),
             name: template.name,
+            locale: template.locale,
             subject: template.subject,
             html: template.html,
             text: template.text,
+            sms: template.sms,
             created_at: now,
         };
         let mut changes = ChangeSet::new();
@@ -192,12 +207,16 @@ pub struct NewTemplate {
     pub organization_id: OrganizationId,
     /// Label.
     pub name: String,
-    /// Subject.
+    /// Its language.
+    pub locale: Option<Locale>,
+    /// Subject; empty, as `html`, in a template for SMS alone.
     pub subject: String,
     /// HTML body.
     pub html: String,
     /// Text body.
     pub text: Option<String>,
+    /// Text of an SMS.
+    pub sms: Option<String>,
 }
 
 impl Engine {

@@ -15,7 +15,7 @@ pub use routes::*;
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
 use vestibule_wire::{
-    ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType,
+    ActivityId, Contact, Feature, FeatureName, Locale, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType,
     ProxyConfigId, ProxySettings, TagId, TemplateId, TokenId, UserId, VoteId,
 };
 
@@ -89,6 +89,8 @@ pub struct Organization {
     pub quorum: Quorum,
     /// When the operator suspended it.
     pub suspended_at: Option<Millis>,
+    /// Language of messages for whom none was asked for; only a parent has one, and its sub-organizations share it.
+    pub locale: Option<Locale>,
     /// Rises with each change; the guard of changes.
     pub version: i64,
     /// When it was made.
@@ -464,14 +466,50 @@ pub struct Template {
     pub id: TemplateId,
     /// Label.
     pub name: String,
-    /// Subject, a template itself.
+    /// Its language; absent in one for everybody whose language has no other.
+    pub locale: Option<Locale>,
+    /// Subject, a template itself. Empty, as `html` then is, in a template for SMS alone.
     pub subject: String,
     /// HTML body.
     pub html: String,
-    /// Text body; derived from the variables alone when absent.
+    /// Text body; the built-in one when absent.
     pub text: Option<String>,
+    /// Text of an SMS; absent in a template for e-mail alone.
+    pub sms: Option<String>,
     /// When it was made.
     pub created_at: Millis,
+}
+
+impl Template {
+    /// What there is of it for the choice among templates.
+    pub fn offer(&self) -> TemplateOffer {
+        let Self { id, locale, subject, sms, organization_id: _, name: _, html: _, text: _, created_at: _ } =
+            self;
+        TemplateOffer { id: *id, locale: locale.clone(), email: !subject.is_empty(), sms: sms.is_some() }
+    }
+}
+
+/// A template as the choice among those of an organization sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateOffer {
+    /// Id.
+    pub id: TemplateId,
+    /// Its language.
+    pub locale: Option<Locale>,
+    /// Whether it has an e-mail.
+    pub email: bool,
+    /// Whether it has an SMS.
+    pub sms: bool,
+}
+
+impl TemplateOffer {
+    /// Whether it has a message for this channel.
+    pub fn serves(&self, channel: OtpType) -> bool {
+        match channel {
+            OtpType::Email => self.email,
+            OtpType::Sms => self.sms,
+        }
+    }
 }
 
 /// A message waiting to be sent. The payload is sealed; delivery opens it.
@@ -521,6 +559,9 @@ pub struct MessagePayload {
     pub template_variables: std::collections::BTreeMap<String, String>,
     /// The stored template to use.
     pub template_id: Option<TemplateId>,
+    /// Languages, the most wanted first: what was asked for, then the organization's.
+    #[serde(default)]
+    pub locales: Vec<Locale>,
     /// SMS text with the code's placeholder.
     pub sms_template: Option<String>,
     /// From address asked for.

@@ -13,6 +13,7 @@ use vestibule_wire::query::{Cursor, Filter, Page};
 use vestibule_wire::view::Activity;
 use vestibule_wire::{
     ActivityType, Contact, Envelope, FeatureName, OrganizationId, OtpType, Refusal, TokenId, UserId,
+    preferences,
 };
 
 use crate::activities::{self, proxy_key_place};
@@ -30,14 +31,17 @@ impl Engine {
         config.ok_or_else(|| Refusal::UnknownProxyConfig(id.to_string()))
     }
 
-    /// Answers `POST /v1/<endpoint>` under a config whose origin was checked.
+    /// Answers `POST /v1/<endpoint>` under a config whose origin was checked. `languages` are those of the browser, as in
+    /// `Accept-Language`; messages are written in them where the body names none.
     pub async fn proxy_call(
         &self,
         config: &ProxyConfig,
         endpoint: &str,
         body: &[u8],
+        languages: Option<&str>,
     ) -> Result<Value, Refusal> {
-        let call = Call { engine: self, config, organization: self.proxied_organization(config).await? };
+        let organization = self.proxied_organization(config).await?;
+        let call = Call { engine: self, config, organization, languages };
         match endpoint {
             "otp_init" => call.otp_init(ActivityType::InitOtpV2, body).await,
             "otp_init_v2" => call.otp_init(ActivityType::InitOtpV3, body).await,
@@ -88,6 +92,7 @@ struct Call<'a> {
     engine: &'a Engine,
     config: &'a ProxyConfig,
     organization: Organization,
+    languages: Option<&'a str>,
 }
 
 impl Call<'_> {
@@ -117,9 +122,17 @@ impl Call<'_> {
             "sendFromEmailAddress": s.send_from_email_address,
             "sendFromEmailSenderName": s.send_from_email_sender_name,
             "replyToEmailAddress": s.reply_to_email_address,
+            "locale": self.locale(b.locale.as_deref()),
         });
         let activity = self.run(activity, self.organization.id, parameters).await?;
         Ok(only_result(&activity))
+    }
+
+    /// The languages that the body asks for, else those of the browser, and of these no more than tags: the activity keeps them.
+    fn locale(&self, asked: Option<&str>) -> String {
+        let hints = [asked, self.languages].into_iter().flatten().map(preferences);
+        let first = hints.into_iter().find(|locales| !locales.is_empty()).unwrap_or_default();
+        first.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// The template that the config names. One that was removed since must not stop every login: the most recent one,
@@ -129,10 +142,10 @@ impl Call<'_> {
         let named = s.otp_template_id.as_ref().or(s.email_customization_params.template_id.as_ref());
         let Some(id) = named.and_then(|text| text.parse().ok()) else { return Ok(None) };
         let found = self.engine.services.store.template(self.organization.id, id).await;
-        if found.map_err(|error| unavailable(&error))?.is_some() {
+        if found.map_err(|error| unavailable(&error))?.is_some_and(|template| template.offer().email) {
             return Ok(Some(id.to_string()));
         }
-        tracing::warn!(config = %self.config.id, template = %id, "the auth proxy names a template that is gone");
+        tracing::warn!(config = %self.config.id, template = %id, "the auth proxy names a template that is gone or has no e-mail");
         Ok(None)
     }
 

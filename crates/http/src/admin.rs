@@ -22,7 +22,9 @@ use vestibule_crypto::secret::Secret;
 use vestibule_engine::keys::{KeyStatus, Rewrapped};
 use vestibule_engine::model::{Organization, Routes, Template};
 use vestibule_engine::{ContactStanding, CreatedOrganization, Engine, NewTemplate};
-use vestibule_wire::{ActivityType, OrganizationId, OtpType, ProxyConfigId, Refusal, TemplateId, UserId};
+use vestibule_wire::{
+    ActivityType, Locale, OrganizationId, OtpType, ProxyConfigId, Refusal, TemplateId, UserId,
+};
 
 use crate::{answer, refusal};
 
@@ -53,18 +55,31 @@ pub enum AdminCommand {
         /// The parent.
         organization: OrganizationId,
     },
+    /// Sets the language of a parent's messages for whom none was asked for.
+    OrgSetLocale {
+        /// The parent.
+        organization: OrganizationId,
+        /// The language; absent: none of its own, which means English.
+        locale: Option<Locale>,
+    },
     /// Stores a message template.
     TemplateAdd {
         /// The parent.
         organization: OrganizationId,
         /// Label.
         name: String,
-        /// Subject, a template itself.
+        /// Its language.
+        #[serde(default)]
+        locale: Option<Locale>,
+        /// Subject, a template itself; empty, as `html`, in a template for SMS alone.
         subject: String,
         /// HTML body.
         html: String,
         /// Text body.
         text: Option<String>,
+        /// Text of an SMS.
+        #[serde(default)]
+        sms: Option<String>,
     },
     /// Lists the templates of a parent, newest first.
     TemplateList {
@@ -219,6 +234,9 @@ pub struct OrganizationSummary {
     pub created_at: i64,
     /// Epoch milliseconds; absent while it is not suspended.
     pub suspended_at: Option<i64>,
+    /// Language of its messages for whom none was asked for; absent: English.
+    #[serde(default)]
+    pub locale: Option<Locale>,
 }
 
 impl From<Organization> for OrganizationSummary {
@@ -228,13 +246,14 @@ impl From<Organization> for OrganizationSummary {
             name,
             created_at,
             suspended_at,
+            locale,
             parent_id: _,
             features: _,
             quorum: _,
             version: _,
             updated_at: _,
         } = organization;
-        Self { id, name, created_at, suspended_at }
+        Self { id, name, created_at, suspended_at, locale }
     }
 }
 
@@ -273,8 +292,13 @@ pub async fn execute(engine: &Engine, command: AdminCommand) -> Result<AdminAnsw
             engine.set_suspended(organization, false).await?;
             Ok(AdminAnswer::Done {})
         }
-        AdminCommand::TemplateAdd { organization, name, subject, html, text } => {
-            let template = NewTemplate { organization_id: organization, name, subject, html, text };
+        AdminCommand::OrgSetLocale { organization, locale } => {
+            engine.set_locale(organization, locale).await?;
+            Ok(AdminAnswer::Done {})
+        }
+        AdminCommand::TemplateAdd { organization, name, locale, subject, html, text, sms } => {
+            let template =
+                NewTemplate { organization_id: organization, name, locale, subject, html, text, sms };
             Ok(AdminAnswer::Templates { templates: vec![engine.add_template(template).await?] })
         }
         AdminCommand::TemplateList { organization } => {

@@ -19,7 +19,15 @@ pub async fn call(
     if !allows_origin(&config.settings.allowed_origins, headers) {
         return Err(Refusal::OriginNotAllowed);
     }
-    answer::json(&engine.proxy_call(&config, name, body).await?)
+    let languages = languages(headers);
+    answer::json(&engine.proxy_call(&config, name, body, languages.as_deref()).await?)
+}
+
+/// The languages of the browser; several headers are one list (RFC 9110, section 5.3).
+fn languages(headers: &HeaderMap) -> Option<String> {
+    let values: Vec<&str> =
+        headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 /// Whether the request's origin is listed, to the letter. One without an origin is not from a browser (G-PXY-2).

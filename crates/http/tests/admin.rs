@@ -112,15 +112,41 @@ async fn a_suspended_organization_is_shown_as_such_and_works_again_when_resumed(
 }
 
 #[tokio::test]
+async fn the_language_of_an_organization_is_set_listed_and_taken_away() {
+    let socket = Socket::open().await;
+    let organization = socket.server.tenant.organization_id;
+    let set = async |organization, tag: Option<&str>| {
+        let locale = tag.map(|tag| tag.parse().unwrap());
+        socket.call(AdminCommand::OrgSetLocale { organization, locale }).await
+    };
+    let listed = async || match socket.call(AdminCommand::OrgList {}).await.unwrap() {
+        AdminAnswer::Organizations { organizations } => {
+            let found = organizations.into_iter().find(|summary| summary.id == organization).unwrap();
+            found.locale.map(|locale| locale.to_string())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(listed().await, None);
+    set(organization, Some("pt_br")).await.unwrap();
+    assert_eq!(listed().await.as_deref(), Some("pt-BR"));
+    set(organization, None).await.unwrap();
+    assert_eq!(listed().await, None);
+    let nobody = OrganizationId(uuid::Uuid::from_u128(1));
+    assert!(matches!(set(nobody, Some("de")).await, Err(AdminError::Refused(_))));
+}
+
+#[tokio::test]
 async fn a_template_is_added_listed_shown_and_removed() {
     let socket = Socket::open().await;
     let organization = socket.server.tenant.organization_id;
     let add = AdminCommand::TemplateAdd {
         organization,
         name: "welcome".into(),
+        locale: Some("de".parse().unwrap()),
         subject: "Your code".into(),
         html: format!("<p>{{{{ .OtpCode }}}}</p>{}", " ".repeat(100_000)),
         text: None,
+        sms: Some("{{ .OtpCode }}".into()),
     };
     let templates = |answer| match answer {
         AdminAnswer::Templates { templates } => templates,
@@ -128,6 +154,10 @@ async fn a_template_is_added_listed_shown_and_removed() {
     };
     let added = templates(socket.call(add).await.unwrap()).remove(0);
     assert_eq!(added.name, "welcome");
+    assert_eq!(
+        (added.locale.as_ref().map(ToString::to_string), added.sms.is_some()),
+        (Some("de".into()), true)
+    );
     let template = added.id;
     assert_eq!(
         templates(socket.call(AdminCommand::TemplateList { organization }).await.unwrap()),

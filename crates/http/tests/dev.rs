@@ -15,18 +15,44 @@ use support::{Answer, app, send, uncounted};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 use vestibule_http::App;
-use vestibule_http::dev::{ClockReading, DevClock, DevConfig, DevSurface, Inbox, InboxMessage, InboxStream};
+use vestibule_http::dev::{
+    ClockReading, DevClock, DevConfig, DevSurface, Inbox, InboxMessage, InboxStream, Preview, PreviewList,
+    PreviewMessage, PreviewRequest, Previews,
+};
 use vestibule_testkit::TestServer;
-use vestibule_wire::{OtpId, Refusal};
+use vestibule_wire::{OtpId, OtpType, Refusal};
 
 const HOST: (&str, &str) = ("host", "127.0.0.1:7007");
-const PATHS: [(Method, &str); 5] = [
+const PATHS: [(Method, &str); 8] = [
     (Method::GET, "/dev/messages"),
     (Method::GET, "/dev/messages/m-1/html"),
     (Method::GET, "/dev/events"),
     (Method::GET, "/dev/config"),
     (Method::POST, "/dev/clock"),
+    (Method::GET, "/dev/previews"),
+    (Method::GET, "/dev/preview?message=code"),
+    (Method::GET, "/dev/preview/html?message=code"),
 ];
+
+/// Says what it was asked for.
+struct Samples;
+
+#[async_trait]
+impl Previews for Samples {
+    async fn list(&self) -> Result<PreviewList, Refusal> {
+        let messages = vec![PreviewMessage { name: "code", channel: OtpType::Email }];
+        Ok(PreviewList { messages, languages: Vec::new(), templates: Vec::new() })
+    }
+
+    async fn show(&self, request: &PreviewRequest) -> Result<Preview, Refusal> {
+        if request.message != "code" {
+            return Err(Refusal::UnknownPath);
+        }
+        let asked = format!("{request:?}");
+        let html = request.template.is_none().then(|| format!("<script>1</script>{asked}"));
+        Ok(Preview { subject: None, text: asked, html, segments: None, fault: None })
+    }
+}
 
 struct Messages {
     kept: Vec<InboxMessage>,
@@ -86,6 +112,7 @@ async fn dev() -> (TestServer, App, broadcast::Sender<InboxMessage>) {
     let surface = DevSurface {
         inbox: Arc::new(inbox),
         clock: Arc::new(Clock::default()),
+        previews: Arc::new(Samples),
         config: Box::new(move || DevConfig {
             organization_id,
             auth_proxy_config_id,
@@ -286,4 +313,28 @@ async fn the_page_and_all_it_names_are_served_from_the_program() {
     get(&app, "/dev/nothing").await.is_error(404, 5);
     send(&app, Method::POST, "/", &[HOST], "").await.is_error(405, 12);
     send(&app, Method::GET, "/dev/clock", &[HOST], "").await.is_error(405, 12);
+}
+
+#[tokio::test]
+async fn a_preview_is_shown_as_asked_and_can_do_nothing() {
+    let (_server, app, _) = dev().await;
+    let listed = get(&app, "/dev/previews").await.json();
+    assert_eq!(listed["messages"][0], serde_json::json!({ "name": "code", "channel": "OTP_TYPE_EMAIL" }));
+    let query = "message=code&locale=de-AT&scheme=dark&link=true";
+    let shown = get(&app, &format!("/dev/preview?{query}")).await.json();
+    let text = shown["text"].as_str().unwrap();
+    for part in ["de", "AT", "Dark", "link: true"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(shown.get("html").is_none());
+    let html = get(&app, &format!("/dev/preview/html?{query}")).await;
+    assert_eq!((html.status, html.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = html.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("; sandbox;"), "{policy}");
+    assert_eq!(get(&app, "/dev/preview/html?message=other").await.status, 404);
+    assert_eq!(get(&app, "/dev/preview?message=code&scheme=blue").await.status, 400);
+    assert_eq!(get(&app, "/dev/preview?message=code&locale=%2A").await.status, 400);
+    let page = get(&app, "/previews").await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-security-policy").unwrap().contains("frame-src 'self'"));
 }

@@ -9,11 +9,10 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use tokio::net::UnixListener;
-use vestibule_delivery::template;
 use vestibule_http::admin::{self, AdminAnswer, AdminCommand, AdminError};
-use vestibule_wire::{OrganizationId, OtpType, TemplateId};
+use vestibule_wire::{OrganizationId, OtpType};
 
-use crate::cli::{Contact, Installation, NamedContact, Org, Route, RouteName, Template};
+use crate::cli::{Contact, Installation, NamedContact, Org, Route, RouteName};
 use crate::files;
 use crate::installation::{Opened, Place};
 
@@ -71,39 +70,16 @@ pub async fn org(command: Org) -> Result<()> {
         Org::Suspend { place, organization_id } => {
             (place, AdminCommand::OrgSuspend { organization: organization(&organization_id)? })
         }
+        Org::SetLocale { place, organization_id, locale } => {
+            let locale = match locale.as_str() {
+                "-" => None,
+                tag => Some(tag.parse().map_err(|error| anyhow!("{tag:?}: {error}"))?),
+            };
+            (place, AdminCommand::OrgSetLocale { organization: organization(&organization_id)?, locale })
+        }
         Org::Resume { place, organization_id } => {
             (place, AdminCommand::OrgResume { organization: organization(&organization_id)? })
         }
-    };
-    run(&place, command).await
-}
-
-/// Runs `vestibule template ...`.
-pub async fn template(command: Template) -> Result<()> {
-    let (place, command) = match command {
-        Template::Add { place, organization: id, name, subject, html, text } => {
-            let html = read(&html)?;
-            let text = text.as_deref().map(read).transpose()?;
-            template::check(&subject, &html, text.as_deref()).context("the template is not valid")?;
-            (place, AdminCommand::TemplateAdd { organization: organization(&id)?, name, subject, html, text })
-        }
-        Template::List { place, organization: id } => {
-            (place, AdminCommand::TemplateList { organization: organization(&id)? })
-        }
-        Template::Show { place, organization: id, template_id } => (
-            place,
-            AdminCommand::TemplateShow {
-                organization: organization(&id)?,
-                template: template_of(&template_id)?,
-            },
-        ),
-        Template::Remove { place, organization: id, template_id } => (
-            place,
-            AdminCommand::TemplateRemove {
-                organization: organization(&id)?,
-                template: template_of(&template_id)?,
-            },
-        ),
     };
     run(&place, command).await
 }
@@ -151,16 +127,8 @@ pub async fn route(command: Route) -> Result<()> {
     }
 }
 
-fn organization(text: &str) -> Result<OrganizationId> {
+pub fn organization(text: &str) -> Result<OrganizationId> {
     text.parse().map_err(|_| anyhow!("{text:?} is no organization id; `vestibule org list` shows the ids"))
-}
-
-fn template_of(text: &str) -> Result<TemplateId> {
-    text.parse().map_err(|_| anyhow!("{text:?} is no template id; `vestibule template list` shows the ids"))
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Sends a command and prints what came of it.

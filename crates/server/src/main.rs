@@ -20,6 +20,7 @@ mod purge;
 mod receipts;
 mod request;
 mod serve;
+mod templates;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Backup(arguments) => backup::backup(&arguments)?,
         Command::Restore(arguments) => backup::restore(&arguments)?,
         Command::Org(command) => admin::org(command).await?,
-        Command::Template(command) => admin::template(command).await?,
+        Command::Template(command) => return Ok(templates::run(command).await?.into()),
         Command::Contact(command) => admin::contact(command).await?,
         Command::Route(command) => admin::route(command).await?,
         Command::Policy(cli::Policy::Test(arguments)) => {

@@ -131,6 +131,92 @@ fn a_template_is_added_used_listed_shown_and_removed() {
 }
 
 #[test]
+fn a_template_is_checked_and_shown_without_a_server() {
+    let directory = workspace();
+    let directory = directory.path();
+    let write = |name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
+    write("login.html", "<p>{{ .OtpCode }}</p>\n<p>{{ index .TemplateVariables \"givenName\" }}</p>");
+    write("login.txt", "{{ .OtpCode }}\n");
+    write("login.sms", "{{ .AppName }}: {{ .OtpCode }}\n");
+    write("logo.png", "<svg>");
+    let lint = |more: &[&str]| {
+        let files = ["template", "lint", "login.html", "login.txt", "login.sms"];
+        let output = run(directory, &[&files[..], more].concat());
+        (output.status.code(), stdout(&output))
+    };
+    let (status, said) = lint(&[]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("login.html:2:4: note: \"givenName\" is empty unless"), "{said}");
+    assert!(
+        said.contains("login.sms:1:1: warning: with the longest app name (256 bytes) it takes 2 segments")
+    );
+    assert_eq!(lint(&["--deny-warnings"]).0, Some(1));
+    let (status, said) = lint(&["--variable", "firstName"]);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("login.html:2:4: error: unknown variable \"givenName\""), "{said}");
+    let (status, said) = lint(&["logo.png"]);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("logo.png: error: the logo is no PNG"), "{said}");
+    write("login.txt", "no code");
+    let (status, said) = lint(&[]);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("login.txt:1:1: error: expected {{ .OtpCode }} somewhere"), "{said}");
+    let unknown = refused(directory, &["template", "lint", "login.doc"]);
+    assert!(unknown.contains("what it is cannot be told"), "{unknown}");
+
+    let preview = |more: &[&str]| stdout(&run(directory, &[&["template", "preview"], more].concat()));
+    assert!(
+        preview(&["--locale", "de-AT"]).starts_with("Subject: 7G3K9QW2X ist Ihr Code für Example Shop\n")
+    );
+    assert!(preview(&["--message", "login", "--app-name", "Acme"]).starts_with("Subject: Log in to Acme\n"));
+    let sms = ["--message", "sms", "--sms-origin", "app.example.com", "--locale", "ja"];
+    assert_eq!(
+        preview(&sms),
+        "Example Shop の認証コード: 7G3K9QW2X（5分間有効）\n\n@app.example.com #7G3K9QW2X\n"
+    );
+    let own = ["--subject", "For {{ .AppName }}", "--html", "login.html", "--html-out", "out.html"];
+    assert!(preview(&own).starts_with("Subject: For Example Shop\n\nYour Example Shop code is 7G3K9QW2X\n"));
+    let html = fs::read_to_string(directory.join("out.html")).unwrap();
+    assert_eq!(html, "<p>7G3K9QW2X</p>\n<p>givenName</p>");
+}
+
+#[test]
+fn a_template_and_an_organization_have_a_language() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let env = env_file(&directory.join("vestibule-data/dev.env"));
+    let organization = env["VESTIBULE_ORGANIZATION_ID"].as_str();
+    fs::write(directory.join("code.sms"), "{{ .AppName }}: {{ .OtpCode }} ist da\n").unwrap();
+    let add = ["add", "--name", "sms", "--locale", "de", "--sms", "code.sms"];
+    let added = run(directory, &template(organization, &add));
+    assert!(added.status.success(), "{}", stderr(&added));
+    assert!(stderr(&added).contains("sms:1:1: warning: with the longest app name"), "{}", stderr(&added));
+
+    let header = format!("X-Auth-Proxy-Config-Id: {}\r\n", env["VESTIBULE_AUTH_PROXY_CONFIG_ID"]);
+    let message = |kind: &str, contact: &str, header: &str| {
+        let body = format!(r#"{{"otpType":"{kind}","contact":"{contact}"}}"#);
+        server.message(server.post("/v1/otp_init", header, &body)["otpId"].as_str().unwrap())
+    };
+    let plain = message("OTP_TYPE_SMS", "+14155550111", &header);
+    assert!(plain["text"].as_str().unwrap().starts_with("Vestibule: your code is "), "{plain}");
+
+    let set = |tag: &str| run(directory, &["org", "set-locale", organization, tag]);
+    assert!(set("de").status.success());
+    let listed = run_json(directory, &["org", "list"]);
+    assert_eq!(listed[0]["locale"], "de");
+    let german = message("OTP_TYPE_SMS", "+14155550112", &header);
+    assert!(german["text"].as_str().unwrap().ends_with(" ist da"), "{german}");
+    let english =
+        message("OTP_TYPE_EMAIL", "ann@example.com", &format!("{header}Accept-Language: en-GB\r\n"));
+    assert!(english["subject"].as_str().unwrap().ends_with(" is your Vestibule code"), "{english}");
+    assert!(set("-").status.success());
+    assert_eq!(run_json(directory, &["org", "list"])[0]["locale"], serde_json::Value::Null);
+    assert!(stderr(&set("*")).contains("expected a language tag"), "{}", stderr(&set("*")));
+    server.stop();
+}
+
+#[test]
 fn a_contact_is_reset() {
     let directory = workspace();
     let directory = directory.path();

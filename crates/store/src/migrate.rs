@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, text: include_str!("migrations/0004_lists.sql") },
     Migration { version: 5, text: include_str!("migrations/0005_message_events.sql") },
     Migration { version: 7, text: include_str!("migrations/0007_delivery.sql") },
+    Migration { version: 8, text: include_str!("migrations/0008_message_languages.sql") },
 ];
 
 impl Migration {

@@ -110,6 +110,7 @@ pub fn name(write: &Write) -> &'static str {
         Write::PutDefinition(_) => "PutDefinition",
         Write::DeleteDefinition { .. } => "DeleteDefinition",
         Write::SetSuspended { .. } => "SetSuspended",
+        Write::SetLocale { .. } => "SetLocale",
         Write::InsertProxyConfig(_) => "InsertProxyConfig",
         Write::UpdateProxyConfig(_) => "UpdateProxyConfig",
         Write::DeleteProxyConfig { .. } => "DeleteProxyConfig",
@@ -148,6 +149,7 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::PutDefinition(_)
         | Write::DeleteDefinition { .. }
         | Write::SetSuspended { .. }
+        | Write::SetLocale { .. }
         | Write::InsertProxyConfig(_)
         | Write::UpdateProxyConfig(_)
         | Write::DeleteProxyConfig { .. }
@@ -335,6 +337,9 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
         }
         Write::SetSuspended { organization, suspended_at } => {
             one(S::SetSuspended, params![*suspended_at, now, organization.as_bytes()])
+        }
+        Write::SetLocale { organization, locale } => {
+            one(S::SetLocale, params![locale.as_ref().map(ToString::to_string), now, organization.as_bytes()])
         }
         Write::InsertProxyConfig(config) => insert_proxy_config(config),
         Write::UpdateProxyConfig(config) => one(

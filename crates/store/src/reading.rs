@@ -126,7 +126,7 @@ pub(crate) fn asks<'k>(keys: &'k ReadKeys) -> Vec<Ask<'k>> {
     match template {
         None => {}
         Some(TemplateKey::Id(id)) => ask(Part::Template, S::TenantTemplate, &params![target, id.as_bytes()]),
-        Some(TemplateKey::Latest) => ask(Part::Template, S::LatestTemplate, &params![target]),
+        Some(TemplateKey::All) => ask(Part::Template, S::TemplateOffers, &params![target]),
     }
     for id in named_templates {
         ask(Part::NamedTemplate, S::TenantTemplate, &params![target, id.as_bytes()]);
@@ -203,8 +203,8 @@ impl<'k> Reading<'k> {
             Part::VerifiedContact => facts.verified_contact.push(holder(c)?),
             Part::ExistingCredential => facts.existing_credentials.push(rows::credential(c)?),
             Part::User => rows::collect_user(&mut self.users, c)?,
-            Part::Template => facts.template = Some(rows::template(c)?),
-            Part::NamedTemplate => facts.named_templates.push(rows::template(c)?.id),
+            Part::Template => facts.templates.push(rows::template_offer(c)?),
+            Part::NamedTemplate => facts.named_templates.push(rows::template_offer(c)?.id),
             Part::ProxyConfig => facts.proxy_config = Some(rows::proxy_config(c)?),
             Part::Users => rows::collect_user(&mut facts.users, c)?,
             Part::Definitions => facts.definitions.push(rows::definition(c)?),

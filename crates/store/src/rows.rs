@@ -7,12 +7,13 @@ use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_engine::model::{
     ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, EmailEvent,
     HandedOver, IdentifierKey, IdentifierLimits, MessageFate, Organization, Otp, OutboxMessage, ProxyConfig,
-    ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor, Suppression, Template, Token, User, UserRecord,
+    ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor, Suppression, Template, TemplateOffer, Token,
+    User, UserRecord,
 };
 use vestibule_engine::store::{ClaimedMessage, SealedRow, SealedValue, channel_from_code, flavour_from_code};
 use vestibule_wire::view::{ActivityStatus, CredentialType, EmailEventType};
 use vestibule_wire::{
-    ActivityId, EmailEventId, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId,
+    ActivityId, EmailEventId, Locale, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType, ProxyConfigId,
     TemplateId, TokenId, UserId, VoteId,
 };
 
@@ -188,7 +189,7 @@ pub fn credential_code(kind: CredentialType) -> i64 {
 }
 
 /// Number of columns of an organization.
-pub const ORGANIZATION_COLUMNS: usize = 9;
+pub const ORGANIZATION_COLUMNS: usize = 10;
 
 /// Number of columns of a user.
 pub const USER_COLUMNS: usize = 11;
@@ -202,6 +203,7 @@ pub fn organization(c: &mut Columns<'_>) -> Result<Organization, RowError> {
         features: c.json()?,
         quorum: c.json()?,
         suspended_at: c.opt_int()?,
+        locale: opt_locale(c)?,
         version: c.int()?,
         created_at: c.int()?,
         updated_at: c.int()?,
@@ -465,17 +467,44 @@ pub fn email_event(c: &mut Columns<'_>) -> Result<EmailEvent, RowError> {
     })
 }
 
+/// A language tag, or none.
+fn opt_locale(c: &mut Columns<'_>) -> Result<Option<Locale>, RowError> {
+    match c.opt_text()? {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| c.problem("not a language tag")),
+    }
+}
+
 /// A template.
 pub fn template(c: &mut Columns<'_>) -> Result<Template, RowError> {
     Ok(Template {
         organization_id: OrganizationId(c.uuid()?),
         id: TemplateId(c.uuid()?),
         name: c.text()?,
+        locale: opt_locale(c)?,
         subject: c.text()?,
         html: c.text()?,
         text: c.opt_text()?,
+        sms: c.opt_text()?,
         created_at: c.int()?,
     })
+}
+
+/// A template without its texts.
+pub fn template_offer(c: &mut Columns<'_>) -> Result<TemplateOffer, RowError> {
+    let (id, locale) = (TemplateId(c.uuid()?), opt_locale(c)?);
+    let parts = c.int()?;
+    Ok(TemplateOffer { id, locale, email: parts & PART_EMAIL != 0, sms: parts & PART_SMS != 0 })
+}
+
+/// What `templates.parts` is made of.
+const PART_EMAIL: i64 = 1;
+const PART_SMS: i64 = 2;
+
+/// The column `parts` of a template.
+pub fn template_parts(template: &Template) -> i64 {
+    let offer = template.offer();
+    i64::from(offer.email) * PART_EMAIL + i64::from(offer.sms) * PART_SMS
 }
 
 /// An auth proxy config.

@@ -8,6 +8,7 @@ mod contact;
 mod ids;
 mod intent;
 pub mod json;
+mod locale;
 pub mod openapi;
 pub mod proxy;
 pub mod query;
@@ -24,5 +25,6 @@ pub use contact::{
 };
 pub use ids::*;
 pub use intent::*;
+pub use locale::{Locale, MAX_LOCALES, NotALocale, choose, preferences};
 pub use refusal::{Counted, Expression, Labelled, PolicyOutcome, Refusal};
 pub use text::{DecimalText, Label, List, MAX_LABEL, MAX_LIST, Text, label, seconds};

@@ -38,6 +38,9 @@ pub struct OtpInit {
     pub contact: String,
     /// Overrides members of the config's.
     pub email_customization: Option<EmailCustomization>,
+    /// Language of the message, before those of `Accept-Language`: a BCP 47 tag, or several as there. Not in the published API.
+    #[schemars(with = "Option<schema::Languages>")]
+    pub locale: Option<String>,
 }
 
 /// `otp_verify`

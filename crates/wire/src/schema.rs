@@ -93,6 +93,8 @@ forms! {
     FeatureValue = { "type": "string", "maxLength": 4096, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$" };
     /// A fingerprint.
     Fingerprint = { "type": "string", "pattern": "^sha256:[0-9a-fA-F]{64}$" };
+    /// A language tag, or several as in `Accept-Language`; what cannot be read is passed over.
+    Languages = { "type": "string", "examples": ["de-AT", "fr-CH, fr;q=0.9, en;q=0.8"] };
     /// How an authenticator is reached.
     Transport = {
         "type": "string",

@@ -4,12 +4,18 @@
 //! its values gives way to the built-in one: a user who waits for a code gets it.
 
 mod email;
+mod html;
+mod languages;
+mod palette;
 mod sms;
+mod words;
 
 use std::fmt;
 
 use vestibule_engine::model::{MessagePayload, Template};
 use vestibule_wire::{Contact, MessageId, OtpType};
+
+pub use languages::{Direction, LANGUAGES, Language, Texts};
 
 use crate::settings::MessageSettings;
 use crate::template::{TooLong, Values, percent_encode, safe_url};
@@ -126,7 +132,8 @@ pub struct Rendering {
     pub fault: Option<String>,
 }
 
-/// Renders what `payload` says for `channel`: e-mails with `template`, else the built-in texts.
+/// Renders what `payload` says for `channel`, with the part of `template` that is for it, else with the built-in texts in the first of
+/// the payload's languages that there is.
 pub fn render(
     channel: OtpType,
     payload: &MessagePayload,
@@ -135,7 +142,7 @@ pub fn render(
 ) -> Rendering {
     match channel {
         OtpType::Email => email::render(payload, template, settings),
-        OtpType::Sms => sms::render(payload, settings),
+        OtpType::Sms => sms::render(payload, template, settings),
     }
 }
 
@@ -154,8 +161,22 @@ fn logo_url(payload: &MessagePayload) -> Option<String> {
     (["https", "http"].contains(&scheme.as_str()) && url.len() <= MAX_PART_BYTES / 8).then_some(url)
 }
 
-fn values<'a>(payload: &'a MessagePayload, app_name: &'a str, logo: &'a str, link: &'a str) -> Values<'a> {
+/// The language of what a template does not say: its own, else the first of the payload's that there is.
+fn texts(payload: &MessagePayload, template: Option<&Template>) -> Texts {
+    let own = template.and_then(|template| template.locale.as_ref());
+    let chain: Vec<_> = own.into_iter().chain(&payload.locales).cloned().collect();
+    Texts::choose(&chain)
+}
+
+fn values<'a>(
+    payload: &'a MessagePayload,
+    app_name: &'a str,
+    logo: &'a str,
+    link: &'a str,
+    texts: Texts,
+) -> Values<'a> {
     Values {
+        texts,
         purpose: payload.purpose,
         code: &payload.code,
         app_name,
@@ -176,7 +197,9 @@ impl From<TooLong> for String {
 pub(crate) mod fixtures {
     use std::collections::BTreeMap;
 
+    use uuid::Uuid;
     use vestibule_engine::model::MessagePurpose;
+    use vestibule_wire::{OrganizationId, TemplateId};
 
     use super::*;
 
@@ -192,10 +215,40 @@ pub(crate) mod fixtures {
             magic_link_template: None,
             template_variables: BTreeMap::new(),
             template_id: None,
+            locales: Vec::new(),
             sms_template: None,
             send_from: None,
             sender_name: None,
             reply_to: None,
+        }
+    }
+
+    /// A message that carries a bundle.
+    pub(crate) fn bundle(purpose: MessagePurpose) -> MessagePayload {
+        let code = "w99a5xV6A75TfoAUkZn869fVyDYvgVsKrawMALZXmrauZd8hEv66EkPU1Z42CUaHESQjcA5bqd8dynTGBMLWB9ewtXWPEVbZvocB4Tw2K1vQVp7uwjf".to_owned();
+        MessagePayload { purpose, code, lifetime_s: 900, ..payload("a@b.example") }
+    }
+
+    /// The e-mail of a payload, without a fault.
+    pub(crate) fn email(payload: &MessagePayload, template: Option<&Template>) -> RenderedEmail {
+        let rendering = render(OtpType::Email, payload, template, &settings());
+        assert_eq!(rendering.fault, None);
+        let Rendered::Email(email) = rendering.message else { panic!("an e-mail was asked for") };
+        email
+    }
+
+    /// A stored template of e-mail.
+    pub(crate) fn template(subject: &str, html: &str, text: Option<&str>) -> Template {
+        Template {
+            organization_id: OrganizationId(Uuid::nil()),
+            id: TemplateId(Uuid::nil()),
+            name: "login".to_owned(),
+            locale: None,
+            subject: subject.to_owned(),
+            html: html.to_owned(),
+            text: text.map(str::to_owned),
+            sms: None,
+            created_at: 0,
         }
     }
 

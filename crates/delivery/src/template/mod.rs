@@ -10,12 +10,17 @@
 
 mod escape;
 mod html;
+mod lint;
 mod parse;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use vestibule_engine::model::MessagePurpose;
+
+use crate::render::Texts;
+
+pub use lint::{Draft, Finding, Severity, lint, lint_logo};
 
 pub(crate) use escape::{clean_line, clean_text, html_escape, percent_encode, safe_url};
 
@@ -29,6 +34,9 @@ pub const MAX_HTML_BYTES: usize = 256 * 1024;
 /// Bytes of a template's text part, at most.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
+/// Bytes of a template's SMS, at most.
+pub const MAX_SMS_BYTES: usize = 1024;
+
 /// Which part of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -38,6 +46,8 @@ pub enum Part {
     Html,
     /// The text body: values stand as they are.
     Text,
+    /// The text of an SMS: values stand as they are.
+    Sms,
 }
 
 impl fmt::Display for Part {
@@ -46,6 +56,7 @@ impl fmt::Display for Part {
             Self::Subject => "subject",
             Self::Html => "html",
             Self::Text => "text",
+            Self::Sms => "sms",
         })
     }
 }
@@ -89,6 +100,8 @@ enum Piece {
 /// What actions are replaced by; absent things are empty.
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'a> {
+    /// The language of the built-in texts.
+    pub(crate) texts: Texts,
     /// What the message is for: the built-in texts differ.
     pub(crate) purpose: MessagePurpose,
     /// The code, or the bundle.
@@ -118,11 +131,10 @@ impl ParsedPart {
             Part::Subject => MAX_SUBJECT_BYTES,
             Part::Html => MAX_HTML_BYTES,
             Part::Text => MAX_TEXT_BYTES,
+            Part::Sms => MAX_SMS_BYTES,
         };
         let refuse = |offset: usize, expected: String| {
-            let before = &source[..offset];
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+            let (line, column) = lint::place(source, offset);
             TemplateError { part, line, column, expected }
         };
         if source.len() > limit {
@@ -149,7 +161,7 @@ impl ParsedPart {
                 parse::Token::Action { offset, variable } => {
                     let escape = match part {
                         Part::Subject => Escape::Line,
-                        Part::Text => Escape::Text,
+                        Part::Text | Part::Sms => Escape::Text,
                         Part::Html => context.value().map_err(|e| refuse(offset, e.to_owned()))?,
                     };
                     pieces.push(Piece::Value(variable, escape));
@@ -210,24 +222,39 @@ impl ParsedPart {
     }
 }
 
-/// Checks a template before it is stored: every part parses, and the HTML and the text part (where there is one) each
+/// The names of the variables in a part, up to its first error.
+pub(crate) fn variables(source: &str) -> impl Iterator<Item = String> + '_ {
+    parse::tokens(source).filter_map(|token| match token {
+        Ok(parse::Token::Action { variable: Variable::Custom(name), .. }) => Some(name),
+        Ok(_) | Err(_) => None,
+    })
+}
+
+/// Checks a template before it is stored: every part parses, and the HTML, the text and the SMS part (where there are such) each
 /// show the code, or in HTML link the magic link.
-pub fn check(subject: &str, html: &str, text: Option<&str>) -> Result<(), TemplateError> {
-    ParsedPart::parse(Part::Subject, subject)?;
-    let missing = |part| TemplateError {
-        part,
-        line: 1,
-        column: 1,
-        expected: "expected {{ .OtpCode }} somewhere in the text; the message would not tell the code"
-            .to_owned(),
-    };
-    if !ParsedPart::parse(Part::Html, html)?.shows_code() {
-        return Err(missing(Part::Html));
+pub fn check(draft: &Draft<'_>) -> Result<(), TemplateError> {
+    let Draft { locale: _, subject, html, text, sms } = *draft;
+    let absent =
+        |part, expected: &str| Err(TemplateError { part, line: 1, column: 1, expected: expected.to_owned() });
+    match (subject, html) {
+        (Some(_), None) => return absent(Part::Html, "expected an HTML body beside the subject"),
+        (None, Some(_)) => return absent(Part::Subject, "expected a subject beside the HTML body"),
+        (None, None) if text.is_some() => {
+            return absent(Part::Subject, "expected a subject and an HTML body beside the text");
+        }
+        (None, None) if sms.is_none() => {
+            return absent(Part::Subject, "expected an e-mail (subject and HTML body), an SMS, or both");
+        }
+        (None, None) | (Some(_), Some(_)) => {}
     }
-    match text {
-        Some(text) if !ParsedPart::parse(Part::Text, text)?.has_code() => Err(missing(Part::Text)),
-        _ => Ok(()),
+    let parts = [(Part::Subject, subject), (Part::Html, html), (Part::Text, text), (Part::Sms, sms)];
+    for (part, source) in parts {
+        let Some(source) = source else { continue };
+        if !lint::tells_code(part, &ParsedPart::parse(part, source)?) {
+            return Err(lint::missing_code(part));
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

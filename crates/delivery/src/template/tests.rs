@@ -9,6 +9,7 @@ fn variables() -> BTreeMap<String, String> {
 
 fn values(variables: &BTreeMap<String, String>) -> Values<'_> {
     Values {
+        texts: Texts::default(),
         purpose: MessagePurpose::Code,
         code: "7G3K9QW2X",
         app_name: "Tom & Jerry",
@@ -164,16 +165,44 @@ fn a_refusal_names_line_column_and_what_was_expected() {
         assert!(ParsedPart::parse(Part::Text, source).is_err(), "{source}");
     }
     assert_eq!(
-        check("s", "<p>{{ .OtpCode }}</p>", Some("\n{{ nope }}")).unwrap_err().to_string(),
+        checked("s", "<p>{{ .OtpCode }}</p>", Some("\n{{ nope }}")).unwrap_err().to_string(),
         "text, line 2, column 4: expected .OtpCode, .AppName, .LogoUrl, .MagicLink, .ExpirationMinutes, \
          .ExpirationSeconds or index .TemplateVariables \"name\""
     );
 }
 
+fn checked(subject: &str, html: &str, text: Option<&str>) -> Result<(), TemplateError> {
+    check(&Draft { subject: Some(subject), html: Some(html), text, ..Draft::default() })
+}
+
+#[test]
+fn a_template_is_an_e_mail_an_sms_or_both() {
+    let code = Some("{{ .OtpCode }}");
+    let (subject, html, text, sms) = (Some("s"), code, code, code);
+    let draft = Draft::default();
+    for good in [
+        Draft { subject, html, ..draft },
+        Draft { subject, html, text, sms, ..draft },
+        Draft { sms, ..draft },
+    ] {
+        assert_eq!(check(&good), Ok(()), "{good:?}");
+    }
+    for (bad, part) in [
+        (draft, Part::Subject),
+        (Draft { subject, ..draft }, Part::Html),
+        (Draft { html, ..draft }, Part::Subject),
+        (Draft { text, sms, ..draft }, Part::Subject),
+        (Draft { sms: Some("no code"), ..draft }, Part::Sms),
+        (Draft { sms: Some("{{ .OtpCode }}{{ .Nope }}"), ..draft }, Part::Sms),
+    ] {
+        assert_eq!(check(&bad).unwrap_err().part, part, "{bad:?}");
+    }
+}
+
 #[test]
 fn a_template_that_would_not_tell_the_code_is_refused() {
-    assert_eq!(check("{{ .AppName }}", "<p>{{ .OtpCode }}</p>", None), Ok(()));
-    assert_eq!(check("Hi", "<a href=\"{{ .MagicLink }}\">log in</a>", Some("{{ .OtpCode }}")), Ok(()));
+    assert_eq!(checked("{{ .AppName }}", "<p>{{ .OtpCode }}</p>", None), Ok(()));
+    assert_eq!(checked("Hi", "<a href=\"{{ .MagicLink }}\">log in</a>", Some("{{ .OtpCode }}")), Ok(()));
     for (subject, html, text, part) in [
         ("{{ .OtpCode }}", "<p>hello</p>", None, Part::Html),
         ("s", "<p title='{{ .OtpCode }}'></p>", None, Part::Html),
@@ -181,7 +210,7 @@ fn a_template_that_would_not_tell_the_code_is_refused() {
         ("", "<p>{{ .OtpCode }}</p>", None, Part::Subject),
         ("a\nBcc: x@y.example", "<p>{{ .OtpCode }}</p>", None, Part::Subject),
     ] {
-        assert_eq!(check(subject, html, text).unwrap_err().part, part, "{subject} {html}");
+        assert_eq!(checked(subject, html, text).unwrap_err().part, part, "{subject} {html}");
     }
 }
 

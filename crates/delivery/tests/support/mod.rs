@@ -60,6 +60,7 @@ pub fn payload(to: &str) -> MessagePayload {
         magic_link_template: None,
         template_variables: BTreeMap::new(),
         template_id: None,
+        locales: Vec::new(),
         sms_template: None,
         send_from: None,
         sender_name: None,

@@ -51,6 +51,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &CreateSubOrganization) -> Result
         features: features(intent.disabled),
         quorum: Quorum { threshold: intent.threshold, user_ids: user_ids.clone() },
         suspended_at: None,
+        locale: None,
         version: 0,
         created_at: cx.facts.now,
         updated_at: cx.facts.now,

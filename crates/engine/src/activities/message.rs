@@ -1,7 +1,8 @@
 //! What the activities share that send somebody a message.
 
 use vestibule_wire::{
-    Contact, FeatureName, MessageId, MessageOptions, OtpId, OtpType, Refusal, TemplateId, is_loopback_http,
+    Contact, FeatureName, Locale, MessageId, MessageOptions, OtpId, OtpType, Refusal, TemplateId, choose,
+    is_loopback_http, preferences,
 };
 
 use super::Context;
@@ -12,11 +13,15 @@ use crate::store::{ContactHolder, IntentKeys, TemplateKey, Write};
 /// What is to be known of a contact that a message goes to.
 pub(super) fn keys(contact: &Contact, options: &MessageOptions) -> IntentKeys {
     let key = ContactKey::of(contact);
-    let email = contact.kind() == OtpType::Email;
     IntentKeys {
         contact_limits: Some(key),
         contact_in_target: Some(key),
-        template: email.then(|| options.template_id.map_or(TemplateKey::Latest, TemplateKey::Id)),
+        template: match contact.kind() {
+            OtpType::Email => Some(options.template_id.map_or(TemplateKey::All, TemplateKey::Id)),
+            OtpType::Sms if options.sms_template.is_some() => None,
+            // The template that is named may be one of e-mail alone, and another one the organization's for SMS.
+            OtpType::Sms => Some(TemplateKey::All),
+        },
         ..Default::default()
     }
 }
@@ -53,18 +58,34 @@ pub(super) fn check_reachable(cx: &Context<'_>, kind: OtpType) -> Result<(), Ref
     }
 }
 
-/// The stored template of a message.
+/// The stored template of a message: the one that the request names, else the most recent one in the first language of the chain that
+/// has one, else the most recent one that is marked with no language, else the most recent English one.
 pub(super) fn template(
     cx: &Context<'_>,
     kind: OtpType,
     options: &MessageOptions,
 ) -> Result<Option<TemplateId>, Refusal> {
-    match (&cx.facts.template, options.template_id) {
-        (Some(template), _) => Ok(Some(template.id)),
-        (None, Some(_)) if kind == OtpType::Email => Err(Refusal::UnknownTemplate),
-        // Stored templates are those of e-mail; a text message has its own member.
-        (None, _) => Ok(None),
+    let offers = cx.facts.templates.iter().filter(|offer| offer.serves(kind));
+    if let Some(named) = options.template_id {
+        match offers.clone().find(|offer| offer.id == named) {
+            Some(offer) => return Ok(Some(offer.id)),
+            None if kind == OtpType::Email => return Err(Refusal::UnknownTemplate),
+            None => {}
+        }
     }
+    let marked = offers.clone().filter_map(|offer| Some((offer.locale.as_ref()?, offer.id)));
+    let unmarked = || offers.clone().find(|offer| offer.locale.is_none()).map(|offer| offer.id);
+    let english = || choose(&preferences(LAST_LANGUAGE), marked.clone());
+    Ok(choose(&locales(cx, options), marked.clone()).or_else(unmarked).or_else(english))
+}
+
+/// Ends every chain of languages.
+const LAST_LANGUAGE: &str = "en";
+
+/// The languages of a message, the most wanted first: what was asked for, then the organization's.
+fn locales(cx: &Context<'_>, options: &MessageOptions) -> Vec<Locale> {
+    let tenant = cx.facts.parent.as_ref().unwrap_or(&cx.caller.target);
+    options.locales.iter().chain(&tenant.locale).cloned().collect()
 }
 
 /// The one user of the target that has the contact.
@@ -107,6 +128,7 @@ pub(super) fn enqueue(cx: &Context<'_>, message: Message<'_>) -> Write {
         magic_link_template: options.magic_link_template.clone(),
         template_variables: options.template_variables.clone(),
         template_id,
+        locales: locales(cx, options),
         sms_template: options.sms_template.clone(),
         send_from: options.send_from.clone(),
         sender_name: options.sender_name.clone(),

@@ -1,6 +1,6 @@
 //! What a decision writes: an ordered list of guarded writes.
 
-use vestibule_wire::{OrganizationId, OtpId, TemplateId, TokenId, UserId};
+use vestibule_wire::{Locale, OrganizationId, OtpId, TemplateId, TokenId, UserId};
 
 use crate::model::{
     ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, EmailEvent, IdentifierKey,
@@ -319,6 +319,13 @@ pub enum Write {
         organization: OrganizationId,
         /// When; `None` resumes.
         suspended_at: Option<Millis>,
+    },
+    /// Sets or takes away the language of a parent's messages. Guard: it exists and is a parent.
+    SetLocale {
+        /// The parent.
+        organization: OrganizationId,
+        /// The language; `None`: none of its own.
+        locale: Option<Locale>,
     },
     /// A new auth proxy config. Guard: the organization has none.
     InsertProxyConfig(Box<ProxyConfig>),

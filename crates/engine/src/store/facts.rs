@@ -4,7 +4,7 @@ use vestibule_wire::{OrganizationId, OtpId, SessionProfileId, TemplateId, TokenI
 
 use crate::model::{
     ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, IdentifierKey,
-    IdentifierLimits, Millis, Organization, Otp, ProxyConfig, Template, Token, User, UserRecord,
+    IdentifierLimits, Millis, Organization, Otp, ProxyConfig, TemplateOffer, Token, User, UserRecord,
 };
 
 /// How a store names the caller it shall find.
@@ -50,7 +50,7 @@ pub struct IntentKeys {
     pub existing_credentials: Vec<Vec<u8>>,
     /// A user of the target organization with its credentials.
     pub user: Option<UserId>,
-    /// A stored template of the tenant.
+    /// Stored templates of the tenant.
     pub template: Option<TemplateKey>,
     /// Templates of the tenant that must exist.
     pub named_templates: Vec<TemplateId>,
@@ -71,8 +71,8 @@ pub struct IntentKeys {
 pub enum TemplateKey {
     /// This one.
     Id(TemplateId),
-    /// The most recent one.
-    Latest,
+    /// All of them, the most recent first, at most a thousand: the choice follows the language.
+    All,
 }
 
 /// What a store found; absent things are `None` or empty.
@@ -111,8 +111,8 @@ pub struct Facts {
     pub existing_credentials: Vec<Credential>,
     /// The user.
     pub user: Option<UserRecord>,
-    /// The template.
-    pub template: Option<Template>,
+    /// The templates.
+    pub templates: Vec<TemplateOffer>,
     /// Those of the named templates that exist.
     pub named_templates: Vec<TemplateId>,
     /// The auth proxy config.

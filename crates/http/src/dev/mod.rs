@@ -5,6 +5,7 @@
 
 mod guard;
 mod page;
+mod previews;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,6 +28,11 @@ use serde_json::json;
 use tokio::sync::watch;
 use tower::ServiceExt;
 use vestibule_wire::{OrganizationId, OtpId, ProxyConfigId, Refusal};
+
+pub use previews::{
+    Preview, PreviewLanguage, PreviewList, PreviewMessage, PreviewRequest, PreviewScheme, PreviewTemplate,
+    Previews,
+};
 
 use crate::{answer, body, refusal};
 
@@ -126,6 +132,8 @@ pub struct DevSurface {
     pub inbox: Arc<dyn Inbox>,
     /// The clock.
     pub clock: Arc<dyn DevClock>,
+    /// Messages that are shown and not sent.
+    pub previews: Arc<dyn Previews>,
     /// Settings to show; asked for each time, because keys change.
     pub config: Box<dyn Fn() -> DevConfig + Send + Sync>,
     /// Where the server listens: what requests must call it.
@@ -145,6 +153,7 @@ struct Tools(Arc<ToolsInner>);
 struct ToolsInner {
     inbox: Arc<dyn Inbox>,
     clock: Arc<dyn DevClock>,
+    previews: Arc<dyn Previews>,
     config: Box<dyn Fn() -> DevConfig + Send + Sync>,
     closing: watch::Receiver<bool>,
 }
@@ -166,16 +175,20 @@ impl IntoResponse for Refused {
 
 impl Dev {
     pub(crate) fn new(surface: DevSurface) -> Self {
-        let DevSurface { inbox, clock, config, listen } = surface;
+        let DevSurface { inbox, clock, previews, config, listen } = surface;
         let (closing, watched) = watch::channel(false);
-        let tools = Tools(Arc::new(ToolsInner { inbox, clock, config, closing: watched }));
+        let tools = Tools(Arc::new(ToolsInner { inbox, clock, previews, config, closing: watched }));
         let router = Router::new()
             .route("/dev/messages", get(messages))
             .route("/dev/messages/{id}/html", get(html))
             .route("/dev/events", get(events))
             .route("/dev/config", get(config_answer))
             .route("/dev/clock", post(advance))
+            .route("/dev/previews", get(previews::list))
+            .route("/dev/preview", get(previews::show))
+            .route("/dev/preview/html", get(previews::html))
             .route("/", get(page::index))
+            .route("/previews", get(page::previews))
             .route("/assets/{name}", get(page::asset))
             .fallback(async || Refused(Refusal::UnknownPath))
             .method_not_allowed_fallback(async || Refused(Refusal::MethodNotAllowed))

@@ -14,6 +14,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 const INDEX: &str = include_str!("../../../../dashboard/index.html");
+const PREVIEWS: &str = include_str!("../../../../dashboard/previews.html");
 
 macro_rules! assets {
     ($($name:literal),* $(,)?) => {
@@ -41,6 +42,8 @@ assets![
     "login.js",
     "otp.js",
     "p256.js",
+    "previews.css",
+    "previews.js",
     "session.js",
     "stamp.js",
     "style.css",
@@ -48,12 +51,21 @@ assets![
 
 /// `GET /`
 pub(super) async fn index() -> Response {
+    shown(INDEX)
+}
+
+/// `GET /previews`
+pub(super) async fn previews() -> Response {
+    shown(PREVIEWS)
+}
+
+fn shown(page: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, NO_CACHE),
     ];
-    (headers, INDEX).into_response()
+    (headers, page).into_response()
 }
 
 /// `GET /assets/<name>`

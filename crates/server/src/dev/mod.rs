@@ -1,5 +1,6 @@
 //! `vestibule dev`: a server that is ready to use, for one developer on one machine.
 
+mod previews;
 mod surface;
 mod tenant;
 
@@ -26,6 +27,7 @@ use crate::installation::{Opened, Place};
 use crate::metrics::Metrics;
 use crate::{keys, lifecycle, logging};
 
+use previews::Samples;
 pub use surface::clock_offset_ms;
 use surface::{MovedClock, ShownInbox};
 use tenant::{ENV_FILE, Tenant};
@@ -100,6 +102,11 @@ pub async fn run(arguments: &Dev) -> Result<()> {
         dev: Some(DevSurface {
             inbox: Arc::new(ShownInbox(inbox)),
             clock: Arc::new(MovedClock::new(Arc::clone(&opened.clock), store)),
+            previews: Arc::new(Samples {
+                engine: Arc::clone(&opened.engine),
+                organization: tenant.organization_id,
+                messages: MessageSettings::new(SENDER)?,
+            }),
             config: shown_config(&opened, &tenant, url),
             listen: address,
         }),

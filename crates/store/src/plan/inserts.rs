@@ -8,7 +8,7 @@ use vestibule_engine::model::{
 use vestibule_engine::store::{TakeSend, channel_code, flavour_code};
 
 use super::{Step, any, json, one, params};
-use crate::rows::{credential_code, status_code};
+use crate::rows::{credential_code, status_code, template_parts};
 use crate::statements::Statement;
 use crate::value::Value;
 
@@ -212,8 +212,18 @@ pub(super) fn insert_token(token: &Token) -> Step<'_> {
 }
 
 pub(super) fn insert_organization(organization: &Organization) -> Step<'_> {
-    let Organization { id, parent_id, name, features, quorum, suspended_at, version, created_at, updated_at } =
-        organization;
+    let Organization {
+        id,
+        parent_id,
+        name,
+        features,
+        quorum,
+        suspended_at,
+        locale,
+        version,
+        created_at,
+        updated_at,
+    } = organization;
     one(
         Statement::InsertOrganization,
         params![
@@ -223,6 +233,7 @@ pub(super) fn insert_organization(organization: &Organization) -> Step<'_> {
             json(features),
             json(quorum),
             *suspended_at,
+            locale.as_ref().map(ToString::to_string),
             *version,
             *created_at,
             *updated_at,
@@ -339,10 +350,21 @@ pub(super) fn insert_proxy_config(config: &ProxyConfig) -> Step<'_> {
 }
 
 pub(super) fn insert_template(template: &Template) -> Step<'_> {
-    let Template { organization_id, id, name, subject, html, text, created_at } = template;
+    let Template { organization_id, id, name, locale, subject, html, text, sms, created_at } = template;
     one(
         Statement::InsertTemplate,
-        params![organization_id.as_bytes(), id.as_bytes(), name, subject, html, text.as_ref(), *created_at,],
+        params![
+            organization_id.as_bytes(),
+            id.as_bytes(),
+            name,
+            locale.as_ref().map(ToString::to_string),
+            subject,
+            html,
+            text.as_ref(),
+            sms.as_ref(),
+            *created_at,
+            template_parts(template),
+        ],
     )
 }
 

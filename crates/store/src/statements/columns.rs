@@ -8,7 +8,8 @@ macro_rules! prefixed {
 
 macro_rules! organization {
     ($t:literal) => {
-        prefixed!($t: "id" "parent_id" "name" "features" "quorum" "suspended_at" "version" "created_at" "updated_at")
+        prefixed!($t: "id" "parent_id" "name" "features" "quorum" "suspended_at" "locale" "version" "created_at"
+            "updated_at")
     };
 }
 
@@ -64,7 +65,7 @@ macro_rules! message {
 
 macro_rules! template {
     ($t:literal) => {
-        prefixed!($t: "organization_id" "id" "name" "subject" "html" "body_text" "created_at")
+        prefixed!($t: "organization_id" "id" "name" "locale" "subject" "html" "body_text" "sms" "created_at")
     };
 }
 

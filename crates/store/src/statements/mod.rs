@@ -79,7 +79,7 @@ statements! {
     VerifiedContact "verified_contact" => same(reads::VERIFIED_CONTACT);
     ExistingCredential "existing_credential" => same(reads::EXISTING_CREDENTIAL);
     TenantTemplate "tenant_template" => same(reads::TENANT_TEMPLATE);
-    LatestTemplate "latest_template" => same(reads::LATEST_TEMPLATE);
+    TemplateOffers "template_offers" => same(reads::TEMPLATE_OFFERS);
     ProxyConfigOf "proxy_config_of" => same(reads::PROXY_CONFIG_OF);
     TenantDefinition "tenant_definition" => same(reads::TENANT_DEFINITION);
     Organization "organization" => same(lists::ORGANIZATION);
@@ -165,6 +165,7 @@ statements! {
     PutDefinition "put_definition" => same(writes::PUT_DEFINITION);
     DeleteDefinition "delete_definition" => same(writes::DELETE_DEFINITION);
     SetSuspended "set_suspended" => same(writes::SET_SUSPENDED);
+    SetLocale "set_locale" => same(writes::SET_LOCALE);
     InsertProxyConfig "insert_proxy_config" => same(writes::INSERT_PROXY_CONFIG);
     UpdateProxyConfig "update_proxy_config" => same(writes::UPDATE_PROXY_CONFIG);
     DeleteProxyConfig "delete_proxy_config" => same(writes::DELETE_PROXY_CONFIG);

@@ -183,15 +183,13 @@ pub(super) const EXISTING_CREDENTIAL: &str = concat!(
 );
 
 pub(super) const TENANT_TEMPLATE: &str =
-    concat!("SELECT ", template!(""), " FROM templates WHERE organization_id = ", tenant!(), " AND id = $2");
+    concat!("SELECT id, locale, parts FROM templates WHERE organization_id = ", tenant!(), " AND id = $2");
 
-/// Ids rise with time, so the greatest is the most recent.
-pub(super) const LATEST_TEMPLATE: &str = concat!(
-    "SELECT ",
-    template!(""),
-    " FROM templates WHERE organization_id = ",
+/// Out of an index that has all of it: the texts are long. Ids rise with time, so the greatest is the most recent.
+pub(super) const TEMPLATE_OFFERS: &str = concat!(
+    "SELECT id, locale, parts FROM templates WHERE organization_id = ",
     tenant!(),
-    " ORDER BY id DESC LIMIT 1"
+    " ORDER BY id DESC LIMIT 1000"
 );
 
 pub(super) const PROXY_CONFIG_OF: &str =

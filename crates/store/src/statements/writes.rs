@@ -166,7 +166,7 @@ pub(super) const USE_TOKEN_FOR_SIGNUP: &str = "UPDATE tokens SET signed_up_at = 
 pub(super) const INSERT_ORGANIZATION: &str = concat!(
     "INSERT INTO organizations (",
     organization!(""),
-    ", tenant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    ", tenant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 );
 
 pub(super) const INSERT_USER: &str =
@@ -288,6 +288,9 @@ pub(super) const DELETE_DEFINITION: &str =
 pub(super) const SET_SUSPENDED: &str = "UPDATE organizations SET suspended_at = $1, version = version + 1, \
     updated_at = $2 WHERE id = $3 AND parent_id IS NULL";
 
+pub(super) const SET_LOCALE: &str = "UPDATE organizations SET locale = $1, version = version + 1, \
+    updated_at = $2 WHERE id = $3 AND parent_id IS NULL";
+
 pub(super) const INSERT_PROXY_CONFIG: &str = concat!(
     "INSERT INTO proxy_configs (",
     proxy_config!(""),
@@ -300,7 +303,10 @@ pub(super) const UPDATE_PROXY_CONFIG: &str = "UPDATE proxy_configs SET settings 
 
 pub(super) const DELETE_PROXY_CONFIG: &str = "DELETE FROM proxy_configs WHERE organization_id = $1";
 
-pub(super) const INSERT_TEMPLATE: &str =
-    concat!("INSERT INTO templates (", template!(""), ") VALUES ($1, $2, $3, $4, $5, $6, $7)");
+pub(super) const INSERT_TEMPLATE: &str = concat!(
+    "INSERT INTO templates (",
+    template!(""),
+    ", parts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+);
 
 pub(super) const DELETE_TEMPLATE: &str = "DELETE FROM templates WHERE organization_id = $1 AND id = $2";

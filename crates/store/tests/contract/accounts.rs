@@ -54,6 +54,23 @@ pub async fn only_parents_are_suspended(s: Subject) {
     s.conflict(vec![write(OrganizationId(new_id()), Some(START))], "SetSuspended").await;
 }
 
+pub async fn only_parents_have_a_language(s: Subject) {
+    let parent = s.parent().await;
+    let sub = s.sub(parent).await;
+    let write = |organization, tag: Option<&str>| Write::SetLocale {
+        organization,
+        locale: tag.map(|tag| tag.parse().unwrap()),
+    };
+    s.commit(vec![write(parent, Some("zh-Hant"))]).await;
+    let found = s.store.organization(parent).await.unwrap().unwrap();
+    assert_eq!((found.locale, found.version), ("zh-Hant".parse().ok(), 2));
+    assert_eq!(s.read(sub, IntentKeys::default()).await.parent.unwrap().locale, "zh-Hant".parse().ok());
+    s.commit(vec![write(parent, None)]).await;
+    assert_eq!(s.store.organization(parent).await.unwrap().unwrap().locale, None);
+    s.conflict(vec![write(sub, Some("de"))], "SetLocale").await;
+    s.conflict(vec![write(OrganizationId(new_id()), None)], "SetLocale").await;
+}
+
 pub async fn a_users_version_guards_its_changes(s: Subject) {
     let parent = s.parent().await;
     let id = s.user(parent, parent).await;

@@ -138,6 +138,7 @@ pub fn organization(parent_id: Option<OrganizationId>) -> Organization {
         ],
         quorum: Quorum { threshold: 1, user_ids: vec![UserId(new_id())] },
         suspended_at: None,
+        locale: None,
         version: 1,
         created_at: START,
         updated_at: START,

@@ -26,6 +26,7 @@ macro_rules! for_each_case {
             accounts::an_id_is_given_once,
             accounts::parents_are_listed_newest_first,
             accounts::only_parents_are_suspended,
+            accounts::only_parents_have_a_language,
             accounts::a_users_version_guards_its_changes,
             accounts::users_are_listed_with_their_credentials,
             accounts::a_user_goes_with_its_contacts_credentials_and_claims,

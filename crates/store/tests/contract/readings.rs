@@ -157,7 +157,10 @@ pub async fn nothing_of_another_tenant_is_read(s: Subject) {
         let facts = s.read_as(ours, caller, Some(stored.fingerprint), intent()).await;
         assert!(facts.callers.is_empty() && facts.activity.is_none() && facts.submitter.is_none());
         assert!(
-            facts.otp.is_none() && facts.token.is_none() && facts.user.is_none() && facts.template.is_none()
+            facts.otp.is_none()
+                && facts.token.is_none()
+                && facts.user.is_none()
+                && facts.templates.is_empty()
         );
         assert!(facts.contact_in_target.is_empty() && facts.verified_contact.is_empty());
         assert!(facts.existing_credentials.is_empty() && facts.proxy_config.is_none());

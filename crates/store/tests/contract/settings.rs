@@ -62,32 +62,48 @@ pub async fn templates_are_found_by_id_and_by_age(s: Subject) {
         organization_id: parent,
         id: TemplateId(new_id()),
         name: "Older".to_owned(),
+        locale: None,
         subject: "{{ .OtpCode }}".to_owned(),
         html: "<p>{{ .OtpCode }}</p>".to_owned(),
         text: None,
+        sms: None,
         created_at: START,
     };
-    let newer =
-        Template { id: TemplateId(new_id()), text: Some("{{ .OtpCode }}".to_owned()), ..older.clone() };
-    for template in [&older, &newer] {
+    let newer = Template {
+        id: TemplateId(new_id()),
+        text: Some("{{ .OtpCode }}".to_owned()),
+        locale: Some("pt-BR".parse().unwrap()),
+        sms: Some("{{ .OtpCode }}".to_owned()),
+        ..older.clone()
+    };
+    let sms_alone = Template {
+        id: TemplateId(new_id()),
+        subject: String::new(),
+        html: String::new(),
+        sms: newer.sms.clone(),
+        ..older.clone()
+    };
+    for template in [&older, &newer, &sms_alone] {
         s.commit(vec![Write::InsertTemplate(Box::new(template.clone()))]).await;
     }
     s.conflict(vec![Write::InsertTemplate(Box::new(older.clone()))], "InsertTemplate").await;
     assert_eq!(s.store.template(parent, older.id).await.unwrap(), Some(older.clone()));
     assert_eq!(s.store.template(sub, older.id).await.unwrap(), None);
-    assert_eq!(s.store.templates(parent).await.unwrap(), [newer.clone(), older.clone()]);
+    assert_eq!(s.store.templates(parent).await.unwrap(), [sms_alone.clone(), newer.clone(), older.clone()]);
     let read = |key| {
         let s = s.clone();
-        async move { s.read(sub, IntentKeys { template: Some(key), ..IntentKeys::default() }).await.template }
+        async move { s.read(sub, IntentKeys { template: Some(key), ..IntentKeys::default() }).await.templates }
     };
-    assert_eq!(read(TemplateKey::Latest).await, Some(newer.clone()));
-    assert_eq!(read(TemplateKey::Id(older.id)).await, Some(older.clone()));
-    assert_eq!(read(TemplateKey::Id(TemplateId(new_id()))).await, None);
+    assert_eq!(read(TemplateKey::All).await, [sms_alone.offer(), newer.offer(), older.offer()]);
+    assert_eq!((newer.offer().email, newer.offer().sms), (true, true));
+    assert_eq!((sms_alone.offer().email, sms_alone.offer().sms), (false, true));
+    assert_eq!(read(TemplateKey::Id(older.id)).await, [older.offer()]);
+    assert_eq!(read(TemplateKey::Id(TemplateId(new_id()))).await, []);
 
     let delete = || vec![Write::DeleteTemplate { organization: parent, template: newer.id }];
     s.commit(delete()).await;
     s.conflict(delete(), "DeleteTemplate").await;
-    assert_eq!(read(TemplateKey::Latest).await, Some(older));
+    assert_eq!(read(TemplateKey::All).await, [sms_alone.offer(), older.offer()]);
 }
 
 pub async fn a_store_that_works_is_ready(s: Subject) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::schema;
 use crate::text::label;
-use crate::{Contact, Refusal, TemplateId};
+use crate::{Contact, Locale, Refusal, TemplateId, preferences};
 
 /// `EmailCustomizationParams`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,8 @@ pub struct MessageOptions {
     pub template_variables: BTreeMap<String, String>,
     /// A stored template.
     pub template_id: Option<TemplateId>,
+    /// Languages for the message, the most wanted first.
+    pub locales: Vec<Locale>,
     /// SMS text that contains the code's placeholder.
     pub sms_template: Option<String>,
     /// From address; used only on an allowed domain.
@@ -136,6 +138,12 @@ impl MessageOptions {
             self.app_name = Some(name);
         }
         Ok(self)
+    }
+
+    /// Sets the languages of a hint: a language tag, or several as in `Accept-Language`.
+    pub fn with_locale(mut self, hint: Option<&str>) -> Self {
+        self.locales = hint.map(preferences).unwrap_or_default();
+        self
     }
 
     /// Sets the sender members after checking their form.

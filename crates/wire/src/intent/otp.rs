@@ -94,6 +94,10 @@ macro_rules! init_otp_struct {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(with = "Option<schema::Email>")]
             pub reply_to_email_address: Option<String>,
+            /// Language of the message: a BCP 47 tag, or several as in `Accept-Language`. Not in the published API.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<schema::Languages>")]
+            pub locale: Option<String>,
         }
     };
 }
@@ -184,6 +188,7 @@ struct Shared {
     send_from: Option<String>,
     sender_name: Option<String>,
     reply_to: Option<String>,
+    locale: Option<String>,
 }
 
 macro_rules! shared {
@@ -196,6 +201,7 @@ macro_rules! shared {
             send_from: $intent.send_from_email_address,
             sender_name: $intent.send_from_email_sender_name,
             reply_to: $intent.reply_to_email_address,
+            locale: $intent.locale,
         }
     };
 }
@@ -286,6 +292,7 @@ fn init_otp(flavour: OtpFlavour, shared: Shared, differing: Differing) -> Result
     let email = differing.email.unwrap_or_default();
     let options = MessageOptions::from_params(email, shared.sms.unwrap_or_default())?
         .with_app_name(differing.app_name)?
+        .with_locale(shared.locale.as_deref())
         .with_sender(shared.send_from, shared.sender_name, shared.reply_to)?;
     Ok(InitOtp {
         flavour,

@@ -71,6 +71,9 @@ wire_struct! {
         /// Reply-To address.
         #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
+        /// Language of the message: a BCP 47 tag, or several as in `Accept-Language`. Not in the published API.
+        #[schemars(with = "Option<schema::Languages>")]
+        locale: String,
     }
 }
 
@@ -102,6 +105,9 @@ wire_struct! {
         /// Reply-To address.
         #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
+        /// Language of the message: a BCP 47 tag, or several as in `Accept-Language`. Not in the published API.
+        #[schemars(with = "Option<schema::Languages>")]
+        locale: String,
     }
 }
 
@@ -129,6 +135,9 @@ wire_struct! {
         /// Reply-To address.
         #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
+        /// Language of the message: a BCP 47 tag, or several as in `Accept-Language`. Not in the published API.
+        #[schemars(with = "Option<schema::Languages>")]
+        locale: String,
     }
 }
 
@@ -156,6 +165,9 @@ wire_struct! {
         /// Reply-To address.
         #[schemars(with = "Option<schema::Email>")]
         reply_to_email_address: String,
+        /// Language of the message: a BCP 47 tag, or several as in `Accept-Language`. Not in the published API.
+        #[schemars(with = "Option<schema::Languages>")]
+        locale: String,
     }
 }
 
@@ -195,6 +207,7 @@ macro_rules! email_auth {
                         customization.unwrap_or_default(),
                         SmsCustomizationParams::default(),
                     )?
+                    .with_locale(i.locale.as_deref())
                     .with_sender(
                         i.send_from_email_address,
                         i.send_from_email_sender_name,
