@@ -44,13 +44,14 @@ class Server:
         lines: queue.Queue[Optional[str]] = queue.Queue()
         try:
             self._process = subprocess.Popen(
-                [binary, "dev", "--data-dir", self._data_dir, "--listen", "127.0.0.1:0"],
+                self._command(binary),
+                env=self._env(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        except OSError:
+        except (OSError, RuntimeError):
             shutil.rmtree(self._data_dir)
             raise
         self._reader = threading.Thread(target=self._read, args=(lines,), daemon=True)
@@ -61,6 +62,13 @@ class Server:
         except BaseException:
             self.stop()
             raise
+
+    def _command(self, binary: Path) -> list:
+        return [binary, "dev", "--data-dir", self._data_dir, "--listen", "127.0.0.1:0"]
+
+    def _env(self) -> Optional[dict[str, str]]:
+        """The environment of the process; none: this one's."""
+        return None
 
     def _read(self, lines: "queue.Queue[Optional[str]]") -> None:
         for line in self._process.stdout:
