@@ -61,12 +61,12 @@ function answer(root, answered) {
 }
 
 function body(root, operation) {
-  const sent = operation.requestBody.content["application/json"].schema;
+  const sent = operation.requestBody?.content["application/json"].schema;
   const answered = operation.responses["200"].content["application/json"].schema;
   return el(
     "div",
     { class: "body" },
-    el("section", {}, el("h3", {}, "Request"), ...request(root, sent)),
+    sent && el("section", {}, el("h3", {}, "Request"), ...request(root, sent)),
     el("section", {}, el("h3", {}, "Answer"), ...answer(root, answered)),
   );
 }

@@ -37,15 +37,24 @@ const overflow = (page) => page.evaluate(() => document.documentElement.scrollWi
 test("every operation of both descriptions is on the page, and can be found", async () => {
   const paths = [];
   for (const name of ["public.json", "proxy.json"]) {
-    paths.push(...Object.keys((await (await fetch(`${url}/openapi/${name}`)).json()).paths));
+    const described = (await (await fetch(`${url}/openapi/${name}`)).json()).paths;
+    for (const [path, item] of Object.entries(described)) paths.push(`${Object.keys(item)[0].toUpperCase()} ${path}`);
   }
   await opened("", { viewport: { width: 1280, height: 900 } }, async (page) => {
     const shown = await page.locator(".operation > summary > code").allTextContents();
-    assert.deepEqual(shown.sort(), paths.map((path) => `POST ${path}`).sort());
+    assert.deepEqual(shown.sort(), paths.sort());
     await page.getByLabel("Find an operation").fill("otp_login");
     const found = paths.filter((path) => path.includes("otp_login")).length;
     await page.getByText(`${found} found`).waitFor();
     assert.equal(await page.locator(".operation:visible").count(), found);
+  });
+});
+
+test("an operation without a body shows its answer alone", async () => {
+  await opened("#discovery-webhook_jwks", { viewport: { width: 1280, height: 900 } }, async (page) => {
+    const operation = page.locator("#discovery-webhook_jwks[open]");
+    await operation.getByText("keys", { exact: true }).waitFor();
+    assert.deepEqual(await operation.locator("h3").allTextContents(), ["Answer"]);
   });
 });
 

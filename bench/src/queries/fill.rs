@@ -312,6 +312,7 @@ impl<'a> Maker<'a> {
                 feature(FeatureName::OtpEmailAuth),
             ],
             quorum: Quorum { threshold: 1, user_ids: vec![owner.user_id] },
+            webhooks: Vec::new(),
             suspended_at: None,
             locale: None,
             version: 0,

@@ -24,6 +24,7 @@ pub mod secret;
 pub mod stamp;
 pub mod token;
 pub mod webauthn;
+pub mod webhook;
 
 /// Records one primitive operation; see the crate documentation.
 macro_rules! op {

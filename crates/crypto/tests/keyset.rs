@@ -38,7 +38,7 @@ fn the_fingerprint_changes_with_every_key_and_with_nothing_else() {
     let original = document(1);
     let fingerprint = fingerprint_of(&original);
     assert_eq!(fingerprint.len(), 64);
-    for index in 0..6 {
+    for index in 0..KeyRole::ALL.len() {
         let mut replaced = original.clone();
         replaced["keys"][index]["secret"] = document(2)["keys"][index]["secret"].clone();
         assert_ne!(fingerprint_of(&replaced), fingerprint, "secret {index}");
@@ -99,7 +99,7 @@ fn a_second_active_key_verifies_and_a_retired_one_is_only_published() {
     let keys = changed["keys"].as_array_mut().expect("keys");
     keys.push(second.clone());
     keys.push(third.clone());
-    keys[7]["state"] = "retired".into();
+    keys.last_mut().expect("the third")["state"] = "retired".into();
     let set = parse(&changed).expect("valid");
 
     let signers: Vec<&PublicKey> = set.public_keys(KeyRole::BundleSigner).collect();
@@ -137,10 +137,12 @@ fn a_second_active_key_verifies_and_a_retired_one_is_only_published() {
 fn retired_symmetric_keys_still_open_what_they_sealed() {
     let mut changed = document(1);
     let keys = changed["keys"].as_array_mut().expect("keys");
-    let (old_code, old_sealing) = (keys[3].clone(), keys[4].clone());
-    keys[3]["state"] = "retired".into();
-    keys[4]["state"] = "retired".into();
-    keys.extend([document(2)["keys"][3].clone(), document(2)["keys"][4].clone()]);
+    let place = |role| KeyRole::ALL.into_iter().position(|known| known == role).expect("a role");
+    let (code, sealing) = (place(KeyRole::CodeHmac), place(KeyRole::SealingKey));
+    let (old_code, old_sealing) = (keys[code].clone(), keys[sealing].clone());
+    keys[code]["state"] = "retired".into();
+    keys[sealing]["state"] = "retired".into();
+    keys.extend([document(2)["keys"][code].clone(), document(2)["keys"][sealing].clone()]);
     let set = parse(&changed).expect("valid");
 
     let old = parse(&document(1)).expect("valid");
@@ -172,7 +174,7 @@ fn a_key_set_prints_names_only() {
 fn row(file: &KeyFile, key: &Key, state: KeyState, activates_at: i64) -> Result<Option<Key>, SealError> {
     let sealed = key.sealed(file.sealing_key(), &SeededEntropy::new(9));
     let (id, role) = (key.id(), key.role());
-    file.open_key(&SealedKey { id, role, state, activates_at, sealed: &sealed })
+    file.open_key(&SealedKey { id, role, state, activates_at, changed_at: 0, sealed: &sealed })
 }
 
 /// The keys of a file that belong into the table, all active from the beginning.
@@ -228,7 +230,7 @@ fn a_row_opens_under_its_own_name_and_its_own_sealing_key_alone() {
     let key = Key::generate(KeyRole::CodeHmac, &SeededEntropy::new(2));
     let sealed = key.sealed(file.sealing_key(), &SeededEntropy::new(3));
     let (state, activates_at) = (KeyState::Active, 0);
-    let as_row = |id, role| SealedKey { id, role, state, activates_at, sealed: &sealed };
+    let as_row = |id, role| SealedKey { id, role, state, activates_at, changed_at: 0, sealed: &sealed };
     let opened = file.open_key(&as_row(key.id(), key.role())).expect("own key").expect("no sealing key");
     assert!(opened.is_twin(&key));
     let refused = |row: SealedKey<'_>| file.open_key(&row).map(|_| ()).expect_err("another place");
@@ -265,4 +267,40 @@ fn a_value_is_sealed_anew_once_for_its_place() {
     assert_eq!(both.reseal(&entropy, b"elsewhere", &sealed), Err(SealError::NotAuthentic));
     let stranger = KeyFile::generate(&SeededEntropy::new(3));
     assert_eq!(stranger.reseal(&entropy, b"place", &sealed), Err(SealError::UnknownKey));
+}
+
+#[test]
+fn a_webhook_key_is_published_until_what_it_signed_is_over() {
+    let file = KeyFile::generate(&SeededEntropy::new(1));
+    let old = file.keys().find(|key| key.role() == KeyRole::WebhookSigner).expect("one of every role");
+    let row_of = |key: &Key, state, activates_at, changed_at| {
+        let sealed = key.sealed(file.sealing_key(), &SeededEntropy::new(9));
+        let row =
+            SealedKey { id: key.id(), role: key.role(), state, activates_at, changed_at, sealed: &sealed };
+        file.open_key(&row).expect("own key").expect("no sealing key")
+    };
+    let new = Key::generate(KeyRole::WebhookSigner, &SeededEntropy::new(2));
+    let others = || table(&file).into_iter().filter(|key| key.role() != KeyRole::WebhookSigner);
+    let set = |rows: Vec<Key>| KeySet::join(&file, others().chain(rows).collect()).expect("complete");
+    let ids = |set: &KeySet, now| {
+        let jwks = set.webhook_jwks(now, 50);
+        let keys = jwks["keys"].as_array().expect("keys").clone();
+        keys.iter().map(|key| key["kid"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let both = [old.id(), new.id()];
+
+    // A key that is still to begin is published, and does not sign.
+    let rotated = set(vec![row_of(old, KeyState::Active, 0, 0), row_of(&new, KeyState::Active, 100, 0)]);
+    assert_eq!(ids(&rotated, 0), both);
+    assert_eq!((rotated.webhook_signer(99).0, rotated.webhook_signer(100).0), (old.id(), new.id()));
+    // One that was retired stays for as long as its signatures may be under way.
+    let retired = set(vec![row_of(old, KeyState::Retired, 0, 200), row_of(&new, KeyState::Active, 100, 0)]);
+    assert_eq!(
+        (ids(&retired, 200), ids(&retired, 249)),
+        (both.map(str::to_owned).into(), both.map(str::to_owned).into())
+    );
+    assert_eq!(ids(&retired, 250), [new.id()]);
+    // It is not among the keys of the other curve.
+    let published = retired.public_document().to_string();
+    assert!(!published.contains(old.id()) && !published.contains(new.id()));
 }

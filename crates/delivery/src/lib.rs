@@ -13,6 +13,7 @@ pub mod routing;
 mod settings;
 mod suppression;
 pub mod template;
+pub mod webhooks;
 pub mod worker;
 
 pub use gsm7::{SmsEncoding, SmsSize, gsm7_segments};

@@ -1,5 +1,7 @@
 //! What the operator does on the command line: tenants, templates, and contacts that ran out of failures.
 
+mod webhooks;
+
 use vestibule_crypto::entropy::uuid_v7;
 use vestibule_crypto::p256::{PublicKey, SigningKey};
 use vestibule_crypto::secret::Secret;
@@ -14,6 +16,8 @@ use crate::caller::StampHeaders;
 use crate::engine::{Engine, unavailable};
 use crate::model::{ContactKey, Credential, Organization, Owner, ProxyConfig, Template, User};
 use crate::store::{ChangeSet, CommitError, Write};
+
+pub use webhooks::WebhookStatus;
 
 /// A new tenant.
 #[derive(Debug)]
@@ -61,6 +65,7 @@ impl Engine {
             name: name.to_owned(),
             features: names.into_iter().map(|name| Feature { name, value: String::new() }).collect(),
             quorum: Quorum { threshold: 1, user_ids: vec![user_id] },
+            webhooks: Vec::new(),
             suspended_at: None,
             locale: None,
             version: 0,

@@ -17,6 +17,8 @@ use crate::Clock;
 use crate::activities::{self, Context, Decision};
 use crate::authority::{Matter, PolicyCache, ScopeCache};
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, Via, authenticate};
+use crate::destinations::{NoNames, Resolver};
+use crate::events::{Audience, Teller};
 use crate::keys::KeyRing;
 use crate::model::ActivityRecord;
 use crate::settings::Settings;
@@ -58,7 +60,9 @@ pub struct Engine {
     pub(crate) cache: KeyCache,
     pub(crate) policies: PolicyCache,
     pub(crate) scopes: ScopeCache,
+    pub(crate) resolver: Arc<dyn Resolver>,
     queued: Notify,
+    told: Notify,
 }
 
 /// Who speaks in a submission: a stamp still to be verified, or the auth proxy's vouched-for service user.
@@ -97,13 +101,20 @@ impl Engine {
             cache: KeyCache::new(CACHED_KEYS),
             policies: PolicyCache::default(),
             scopes: ScopeCache::default(),
+            resolver: Arc::new(NoNames),
             queued: Notify::new(),
+            told: Notify::new(),
         }
     }
 
     /// Notified after each commit that queued a message.
     pub fn message_queued(&self) -> &Notify {
         &self.queued
+    }
+
+    /// Notified after each commit that queued a delivery to a webhook endpoint.
+    pub fn delivery_queued(&self) -> &Notify {
+        &self.told
     }
 
     /// Runs the activity in `body`, posted to `/public/v1/submit/<path>`.
@@ -115,7 +126,7 @@ impl Engine {
         body: &[u8],
         headers: &StampHeaders<'_>,
     ) -> Result<view::Activity, Refusal> {
-        if !ActivityType::ALL.iter().any(|t| t.path() == path && t.is_served()) {
+        if !ActivityType::ALL.iter().any(|t| t.path() == path) {
             return Err(Refusal::UnknownPath);
         }
         let stamp = Stamp::parse(headers, Surface::Activity, &self.cache, &self.services.keys.current())?;
@@ -214,7 +225,8 @@ impl Engine {
         let (kind, vote) = (ActivityType::ApproveActivity, Intent::Vote(vote));
         if is_open(record.status) && self.may_submit(caller, kind, &vote, facts.now).await.is_ok() {
             let message = record.submitter.message.clone();
-            let cast = Cast { keys, caller, approve: true, message, now: facts.now };
+            let audience = Audience::of(facts);
+            let cast = Cast { keys, caller, audience, approve: true, message, now: facts.now };
             match self.cast(&cast, record).await {
                 Err(Refusal::NotAuthorized | Refusal::FingerprintNotFound) => {}
                 outcome => return outcome,
@@ -236,7 +248,8 @@ impl Engine {
         let record = facts.voted.as_ref().filter(|record| record.organization_id == caller.target.id);
         let record = record.ok_or(Refusal::FingerprintNotFound)?;
         let message = String::from_utf8_lossy(body).into_owned();
-        let cast = Cast { keys, caller, approve: vote.approve, message, now: facts.now };
+        let audience = Audience::of(facts);
+        let cast = Cast { keys, caller, audience, approve: vote.approve, message, now: facts.now };
         self.cast(&cast, record).await
     }
 
@@ -280,18 +293,24 @@ impl Engine {
             }
             (Verdict::NeedsMembers, _) => return Err(Refusal::Unavailable),
             (Verdict::Deny(evaluations) | Verdict::Rejected(evaluations), _) => {
-                return self.deny(proposal, draft, ballot, &evaluations).await;
+                return self.deny(keys, proposal, draft, ballot, &evaluations).await;
             }
         };
-        match activities::decide(&self.context(keys, caller, facts, fingerprint), intent) {
+        let decision = match self.stray(intent).await {
+            Some(refusal) => Decision::Refuse(refusal, ChangeSet::new()),
+            None => activities::decide(&self.context(keys, caller, facts, fingerprint), intent),
+        };
+        match decision {
             Decision::Complete(effect) => {
                 let (record, secrets) = self.complete(keys, draft, effect.result);
                 let submitter = std::slice::from_ref(&caller.record);
                 let shown = views::activity(&record, Some(secrets), submitter, false, now);
+                let told = self.teller(keys, now).activity(Audience::of(facts), &record, submitter);
                 let mut changes = ChangeSet::new();
                 changes.push(Write::InsertActivity(Box::new(record)));
                 changes.writes.extend(caller.still_authorized());
                 changes.writes.extend(effect.changes.writes);
+                changes.writes.extend(told);
                 Ok(self.commit(permit, changes).await?.then_some(shown))
             }
             Decision::Refuse(refusal, changes) => {
@@ -301,6 +320,11 @@ impl Engine {
                 Ok(None)
             }
         }
+    }
+
+    /// What events are told with.
+    pub(crate) fn teller<'a>(&'a self, keys: &'a KeySet, now: i64) -> Teller<'a> {
+        Teller { keys, entropy: &*self.services.entropy, now }
     }
 
     pub(crate) fn context<'a>(
@@ -327,21 +351,32 @@ impl Engine {
     }
 
     /// Stores an activity that nothing is done for: one that waits, or that was denied. Needs no permit, so that it takes
-    /// no other write.
-    pub(crate) async fn note(&self, record: Write, caller: &Caller) -> Result<bool, Refusal> {
+    /// no other write but those that tell of it.
+    pub(crate) async fn note(
+        &self,
+        record: Write,
+        told: Vec<Write>,
+        caller: &Caller,
+    ) -> Result<bool, Refusal> {
         debug_assert!(matches!(record, Write::InsertActivity(_) | Write::UpdateActivity(_)));
+        debug_assert!(told.iter().all(|write| matches!(write, Write::EnqueueDelivery(_))));
         let mut changes = ChangeSet::new();
         changes.push(record);
         changes.writes.extend(caller.still_authorized());
+        changes.writes.extend(told);
         self.apply_all(changes).await
     }
 
     async fn apply_all(&self, changes: ChangeSet) -> Result<bool, Refusal> {
         let queues = changes.writes.iter().any(|write| matches!(write, Write::Enqueue(_)));
+        let tells = changes.writes.iter().any(|write| matches!(write, Write::EnqueueDelivery(_)));
         match self.services.store.commit(changes).await {
             Ok(()) => {
                 if queues {
                     self.queued.notify_one();
+                }
+                if tells {
+                    self.told.notify_one();
                 }
                 Ok(true)
             }

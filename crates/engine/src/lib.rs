@@ -9,7 +9,9 @@ mod authority;
 mod caller;
 mod clock;
 mod delivery;
+pub mod destinations;
 mod engine;
+pub mod events;
 pub mod keys;
 pub mod limits;
 pub mod model;
@@ -25,7 +27,7 @@ mod tokens;
 mod views;
 mod votes;
 
-pub use admin::{CreatedOrganization, NewTemplate};
+pub use admin::{CreatedOrganization, NewTemplate, WebhookStatus};
 pub use caller::StampHeaders;
 pub use clock::Clock;
 pub use delivery::ContactStanding;

@@ -35,6 +35,9 @@ pub const MFA_METHODS: usize = 10;
 /// MFA policies per user; the contract names no limit.
 pub const MFA_POLICIES: usize = 10;
 
+/// Webhook endpoints per organization, parent or not; the contract names no limit. They are read with every request.
+pub const WEBHOOK_ENDPOINTS: usize = 10;
+
 /// How a code may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {

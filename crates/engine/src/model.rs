@@ -5,12 +5,14 @@ mod deliberation;
 mod handover;
 mod messages;
 mod routes;
+mod webhooks;
 
 pub use definitions::*;
 pub use deliberation::*;
 pub use handover::*;
 pub use messages::*;
 pub use routes::*;
+pub use webhooks::*;
 
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
@@ -87,6 +89,8 @@ pub struct Organization {
     pub features: Vec<Feature>,
     /// Root users and how many must approve.
     pub quorum: Quorum,
+    /// Its webhook endpoints, oldest first.
+    pub webhooks: Vec<WebhookEndpoint>,
     /// When the operator suspended it.
     pub suspended_at: Option<Millis>,
     /// Language of messages for whom none was asked for; only a parent has one, and its sub-organizations share it.

@@ -20,7 +20,7 @@ impl Engine {
         body: &[u8],
         headers: &StampHeaders<'_>,
     ) -> Result<QueryAnswer, Refusal> {
-        if !vestibule_wire::query::served().any(|served| served == name) {
+        if !vestibule_wire::query::QUERIES.contains(&name) {
             return Err(Refusal::UnknownPath);
         }
         let stamp = Stamp::parse(headers, Surface::Query, &self.cache, &self.services.keys.current())?;
@@ -229,7 +229,8 @@ impl Engine {
                 QueryAnswer::EmailEvents(events.into_iter().map(Into::into).collect())
             }
             Query::ListWebhookEndpoints => {
-                return Err(Refusal::UnknownPath);
+                let endpoints = caller.target.webhooks.iter().rev();
+                QueryAnswer::WebhookEndpoints(endpoints.map(|endpoint| endpoint.view(organization)).collect())
             }
         })
     }

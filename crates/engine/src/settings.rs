@@ -37,6 +37,8 @@ pub struct Settings {
     pub passkeys_verify_users: bool,
     /// The relying parties whose passkeys are taken, by id; empty for all (G-WA-2).
     pub passkey_rp_ids: Vec<String>,
+    /// Whether webhooks may lead to this machine, and by http: for development and tests.
+    pub loopback_webhooks: bool,
     /// How long after it was made a new key begins to sign: every node must have read the key table by then.
     pub key_activation_ms: i64,
 }
@@ -59,6 +61,7 @@ impl Default for Settings {
             max_token_s: 3600,
             passkeys_verify_users: false,
             passkey_rp_ids: Vec::new(),
+            loopback_webhooks: false,
             key_activation_ms: 60_000,
         }
     }

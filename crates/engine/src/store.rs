@@ -20,8 +20,9 @@ use vestibule_wire::view::{ActivityStatus, EmailEventType};
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, HandedOver, Millis, Organization,
-    ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent, HandedOver, Millis,
+    Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord, WaitingEndpoint,
+    WebhookDelivery,
 };
 
 /// Why a change set was not applied.
@@ -199,6 +200,35 @@ pub trait Store: Send + Sync {
 
     /// When the next message is due, if any waits.
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError>;
+
+    /// The webhook endpoints for which deliveries wait, those under a lease included: the next `limit` behind `after` in the
+    /// order of their ids. What it costs does not depend on how much waits for each.
+    async fn waiting_endpoints(
+        &self,
+        after: uuid::Uuid,
+        limit: u32,
+    ) -> Result<Vec<WaitingEndpoint>, StoreError>;
+
+    /// Claims due deliveries of one endpoint as [`Store::claim_messages`] does messages, expired ones among them.
+    async fn claim_deliveries(
+        &self,
+        worker: uuid::Uuid,
+        endpoint: uuid::Uuid,
+        limit: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<WebhookDelivery>, StoreError>;
+
+    /// Records what became of a claimed delivery; false, and nothing of it, when the lease went to another worker.
+    async fn settle_delivery(
+        &self,
+        id: MessageId,
+        worker: uuid::Uuid,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError>;
+
+    /// Of an endpoint the newest delivery that was made, the newest that was given up, and the next that waits, as far as
+    /// there are any that were not purged.
+    async fn last_deliveries(&self, endpoint: uuid::Uuid) -> Result<Vec<DeliveryRecord>, StoreError>;
 
     /// Removes what is over; returns how many rows went.
     async fn purge(&self, retention: &Retention) -> Result<u64, StoreError>;

@@ -21,6 +21,7 @@ use vestibule_policy::facts::ActivityFacts;
 use crate::authority::{APPROVAL_MS, Matter, applying, is_met, results, told};
 use crate::caller::Caller;
 use crate::engine::{Engine, Proposal, unavailable};
+use crate::events::Audience;
 use crate::model::{
     ActivityRecord, Ballot, Deliberation, EvaluationRecord, Millis, StoredFailure, UserRecord,
 };
@@ -35,6 +36,8 @@ const KEPT_OF_DENIALS: usize = 8192;
 pub(crate) struct Cast<'a> {
     pub(crate) keys: &'a KeySet,
     pub(crate) caller: &'a Caller,
+    /// Who is told when the vote changes the activity's status.
+    pub(crate) audience: Option<Audience<'a>>,
     pub(crate) approve: bool,
     /// The signed body, or `""` where it is one that carries a secret.
     pub(crate) message: String,
@@ -85,7 +88,7 @@ impl Engine {
         cast: &Cast<'_>,
         record: &ActivityRecord,
     ) -> Result<Option<view::Activity>, Refusal> {
-        let Cast { keys, caller, approve, message, now } = cast;
+        let Cast { keys, caller, audience: _, approve, message, now } = cast;
         let voter = caller.record.user.id;
         // Only those whose organization rules on it may vote, and learn that it is there.
         if caller.home.id != record.submitter.organization_id {
@@ -162,7 +165,9 @@ impl Engine {
             ballots: vec![ballot],
         });
         draft.record.sealed = self.seal(keys, &draft.record, &draft.secrets);
-        if !self.note(Write::InsertActivity(Box::new(draft.record.clone())), caller).await? {
+        let submitter = std::slice::from_ref(&caller.record);
+        let told = self.teller(keys, facts.now).activity(Audience::of(facts), &draft.record, submitter);
+        if !self.note(Write::InsertActivity(Box::new(draft.record.clone())), told, caller).await? {
             return Ok(None);
         }
         self.show(keys, &draft.record, None, caller, facts.now).await.map(Some)
@@ -171,6 +176,7 @@ impl Engine {
     /// Stores a new activity that was refused, with what the policies said, and refuses it. Its secrets are forgotten.
     pub(crate) async fn deny(
         &self,
+        keys: &KeySet,
         proposal: &Proposal<'_>,
         mut draft: Draft,
         ballot: Ballot,
@@ -194,7 +200,10 @@ impl Engine {
                 .collect(),
             ballots: vec![ballot],
         });
-        if self.note(Write::InsertActivity(Box::new(draft.record)), proposal.caller).await? {
+        let submitter = std::slice::from_ref(&proposal.caller.record);
+        let teller = self.teller(keys, proposal.facts.now);
+        let told = teller.activity(Audience::of(proposal.facts), &draft.record, submitter);
+        if self.note(Write::InsertActivity(Box::new(draft.record)), told, proposal.caller).await? {
             return Err(refusal);
         }
         Ok(None)
@@ -249,9 +258,11 @@ impl Engine {
         vote_id: VoteId,
         evaluations: &[Evaluation],
     ) -> Result<Option<view::Activity>, Refusal> {
-        pending.record.status = status;
+        let before = std::mem::replace(&mut pending.record.status, status);
+        let voters = std::mem::take(&mut pending.users);
         let record = self.settle(cast, pending, vote_id, evaluations);
-        if !self.note(Write::UpdateActivity(Box::new(record.clone())), cast.caller).await? {
+        let told = if status == before { Vec::new() } else { self.tell_of(cast, &record, &voters) };
+        if !self.note(Write::UpdateActivity(Box::new(record.clone())), told, cast.caller).await? {
             return Ok(None);
         }
         let record = ActivityRecord { version: record.version + 1, ..record };
@@ -280,7 +291,11 @@ impl Engine {
         };
         let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
         let first = pending.deliberation.ballots.first().ok_or_else(|| lost(&pending.record))?;
-        let decision = match Caller::proposer(&facts, first) {
+        let proposer = match self.stray(&pending.intent).await {
+            Some(refusal) => Err(refusal),
+            None => Caller::proposer(&facts, first),
+        };
+        let decision = match proposer {
             Ok(proposer) => {
                 let context = self.context(cast.keys, &proposer, &facts, pending.record.fingerprint);
                 activities::decide(&context, &pending.intent)
@@ -304,15 +319,22 @@ impl Engine {
                 changes
             }
         };
+        let voters = std::mem::take(&mut pending.users);
         let record = self.settle(cast, pending, vote_id, &[]);
         changes.push(Write::UpdateActivity(Box::new(record.clone())));
         changes.writes.extend(cast.caller.still_authorized());
         changes.writes.extend(effects.writes);
+        changes.writes.extend(self.tell_of(cast, &record, &voters));
         if !self.commit(permit, changes).await? {
             return Ok(None);
         }
         let record = ActivityRecord { version: record.version + 1, ..record };
         self.show(cast.keys, &record, None, cast.caller, cast.now).await.map(Some)
+    }
+
+    /// Tells of what a vote made of an activity.
+    fn tell_of(&self, cast: &Cast<'_>, record: &ActivityRecord, voters: &[UserRecord]) -> Vec<Write> {
+        self.teller(cast.keys, cast.now).activity(cast.audience, record, voters)
     }
 
     /// The row as it is to be stored: deliberation and secrets put back.

@@ -21,9 +21,10 @@ use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::secret::Secret;
 use vestibule_engine::keys::{KeyStatus, Rewrapped};
 use vestibule_engine::model::{Organization, Routes, Template};
-use vestibule_engine::{ContactStanding, CreatedOrganization, Engine, NewTemplate};
+use vestibule_engine::{ContactStanding, CreatedOrganization, Engine, NewTemplate, WebhookStatus};
 use vestibule_wire::{
     ActivityType, Locale, OrganizationId, OtpType, ProxyConfigId, Refusal, TemplateId, UserId,
+    WebhookEndpointId,
 };
 
 use crate::{answer, refusal};
@@ -152,6 +153,18 @@ pub enum AdminCommand {
         /// To which numbers; empty for all.
         prefix: String,
     },
+    /// Lists the webhook endpoints of an organization, with what became of their last deliveries.
+    WebhookList {
+        /// The organization, a parent or not.
+        organization: OrganizationId,
+    },
+    /// Sends an endpoint an event that says nothing, to see whether it answers.
+    WebhookPing {
+        /// Whose endpoint it is.
+        organization: OrganizationId,
+        /// The endpoint; the organization's own id for its legacy webhook.
+        endpoint: WebhookEndpointId,
+    },
     /// Lists the server's keys, without secrets.
     KeyList {},
     /// Makes a key that takes over from those of its role.
@@ -208,6 +221,16 @@ pub enum AdminAnswer {
         /// All of them.
         routes: Routes,
     },
+    /// Webhook endpoints.
+    Webhooks {
+        /// Oldest first, the legacy webhook behind them.
+        webhooks: Vec<WebhookStatus>,
+    },
+    /// An event is on its way.
+    Pinged {
+        /// Its id, as the endpoint sees it.
+        event_id: String,
+    },
     /// The server's keys, without secrets.
     Keys {
         /// In the order in which they are published; exactly one where one was made.
@@ -250,6 +273,7 @@ impl From<Organization> for OrganizationSummary {
             parent_id: _,
             features: _,
             quorum: _,
+            webhooks: _,
             version: _,
             updated_at: _,
         } = organization;
@@ -330,6 +354,12 @@ pub async fn execute(engine: &Engine, command: AdminCommand) -> Result<AdminAnsw
         }),
         AdminCommand::RouteClear { organization, kind, prefix } => {
             Ok(AdminAnswer::Routes { routes: engine.clear_route(organization, kind, &prefix).await? })
+        }
+        AdminCommand::WebhookList { organization } => {
+            Ok(AdminAnswer::Webhooks { webhooks: engine.list_webhooks(organization).await? })
+        }
+        AdminCommand::WebhookPing { organization, endpoint } => {
+            Ok(AdminAnswer::Pinged { event_id: engine.ping_webhook(organization, endpoint).await? })
         }
         AdminCommand::KeyList {} => Ok(AdminAnswer::Keys { keys: engine.list_keys().await? }),
         AdminCommand::KeyRotate { role, after_seconds } => {

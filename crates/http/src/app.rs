@@ -172,6 +172,7 @@ impl Inner {
             Surface::Keys => well_known::keys(&self.keys.current()),
             Surface::Docs => docs::answer(route.name, &head.headers),
             Surface::Jwks => well_known::jwks(&self.keys.current()),
+            Surface::WebhookJwks => well_known::webhook_jwks(&self.engine),
             Surface::Health => well_known::health(),
             Surface::Ready => well_known::ready(&*self.store).await,
         }
@@ -201,6 +202,7 @@ impl Inner {
             | Surface::Receipts
             | Surface::Keys
             | Surface::Jwks
+            | Surface::WebhookJwks
             | Surface::Docs
             | Surface::Health
             | Surface::Ready => Err(Refusal::UnknownPath),

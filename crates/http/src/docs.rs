@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use vestibule_crypto::fingerprint::sha256;
 use vestibule_wire::Refusal;
-use vestibule_wire::openapi::{self, Extent};
+use vestibule_wire::openapi;
 
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -52,7 +52,7 @@ macro_rules! file {
 
 static DOCUMENTS: LazyLock<[Document; 9]> = LazyLock::new(|| {
     [
-        Document::new("public.json", JSON, openapi::public(Extent::Served).to_string()),
+        Document::new("public.json", JSON, openapi::public().to_string()),
         Document::new("proxy.json", JSON, openapi::auth_proxy().to_string()),
         file!("docs", HTML, "docs/index.html"),
         file!("docs.css", STYLE, "docs/docs.css"),

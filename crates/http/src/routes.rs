@@ -27,6 +27,8 @@ pub enum Surface {
     Docs,
     /// `GET /.well-known/jwks.json`
     Jwks,
+    /// `GET /public/v1/discovery/webhooks/jwks`
+    WebhookJwks,
     /// `GET /healthz`
     Health,
     /// `GET /readyz`
@@ -38,7 +40,7 @@ impl Surface {
     pub fn takes(self, method: &Method) -> bool {
         match self {
             Self::Submit | Self::Query | Self::Proxy | Self::Token | Self::Receipts => method == Method::POST,
-            Self::Keys | Self::Jwks | Self::Docs | Self::Health | Self::Ready => {
+            Self::Keys | Self::Jwks | Self::WebhookJwks | Self::Docs | Self::Health | Self::Ready => {
                 method == Method::GET || method == Method::HEAD
             }
         }
@@ -49,7 +51,7 @@ impl Surface {
         match self {
             Self::Submit | Self::Query | Self::Proxy | Self::Token => "POST, OPTIONS",
             Self::Receipts => "POST",
-            Self::Keys | Self::Jwks => "GET, HEAD, OPTIONS",
+            Self::Keys | Self::Jwks | Self::WebhookJwks => "GET, HEAD, OPTIONS",
             Self::Docs | Self::Health | Self::Ready => "GET, HEAD",
         }
     }
@@ -70,13 +72,13 @@ pub struct Route {
 const PROVIDER: &str = "{provider}";
 
 static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
-    let submit: BTreeSet<&str> =
-        ActivityType::ALL.iter().filter(|t| t.is_served()).map(|t| t.path()).collect();
+    let submit: BTreeSet<&str> = ActivityType::ALL.iter().map(|t| t.path()).collect();
     let named =
         |surface, prefix: &'static str, name| Route { path: format!("{prefix}{name}"), surface, name };
     let mut routes: Vec<Route> = vec![
         named(Surface::Keys, "/.well-known/vestibule/", "keys"),
         named(Surface::Jwks, "/.well-known/", "jwks.json"),
+        named(Surface::WebhookJwks, "/public/v1/discovery/webhooks/", "jwks"),
         named(Surface::Token, "/vestibule/v1/", "token"),
         named(Surface::Receipts, receipts::PREFIX, PROVIDER),
         named(Surface::Health, "/", "healthz"),
@@ -86,7 +88,7 @@ static TABLE: LazyLock<HashMap<String, Route>> = LazyLock::new(|| {
     routes.extend(docs::DESCRIPTIONS.iter().map(|name| named(Surface::Docs, "/openapi/", *name)));
     routes.extend(docs::PAGE_FILES.iter().map(|name| named(Surface::Docs, "/docs/", *name)));
     routes.extend(submit.into_iter().map(|name| named(Surface::Submit, "/public/v1/submit/", name)));
-    routes.extend(query::served().map(|name| named(Surface::Query, "/public/v1/query/", name)));
+    routes.extend(query::QUERIES.iter().map(|name| named(Surface::Query, "/public/v1/query/", *name)));
     routes.extend(proxy::ENDPOINTS.iter().map(|name| named(Surface::Proxy, "/v1/", name)));
     routes.into_iter().map(|route| (route.path.clone(), route)).collect()
 });

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::json;
 use vestibule_crypto::keyset::KeySet;
+use vestibule_engine::Engine;
 use vestibule_engine::store::Store;
 use vestibule_wire::Refusal;
 
@@ -26,6 +27,17 @@ const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=15");
 pub fn jwks(keys: &KeySet) -> Result<Response, Refusal> {
     let mut response = answer::json(&keys.jwks())?;
     response.headers_mut().insert(header::CACHE_CONTROL, CACHED);
+    Ok(response)
+}
+
+/// What the hosted service says of its set (protocol 03). A key of this set begins to sign a day after it is published.
+const CACHED_FOR_A_DAY: HeaderValue =
+    HeaderValue::from_static("public, max-age=86400, s-maxage=86400, stale-if-error=604800");
+
+/// `GET /public/v1/discovery/webhooks/jwks`: the keys that webhook deliveries are signed with (protocol 03).
+pub fn webhook_jwks(engine: &Engine) -> Result<Response, Refusal> {
+    let mut response = answer::json(&engine.webhook_jwks())?;
+    response.headers_mut().insert(header::CACHE_CONTROL, CACHED_FOR_A_DAY);
     Ok(response)
 }
 

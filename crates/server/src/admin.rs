@@ -12,7 +12,7 @@ use tokio::net::UnixListener;
 use vestibule_http::admin::{self, AdminAnswer, AdminCommand, AdminError};
 use vestibule_wire::{OrganizationId, OtpType};
 
-use crate::cli::{Contact, Installation, NamedContact, Org, Route, RouteName};
+use crate::cli::{Contact, Installation, NamedContact, Org, Route, RouteName, Webhook};
 use crate::files;
 use crate::installation::{Opened, Place};
 
@@ -127,6 +127,22 @@ pub async fn route(command: Route) -> Result<()> {
     }
 }
 
+/// Runs `vestibule webhook ...`.
+pub async fn webhook(command: Webhook) -> Result<()> {
+    let (place, command) = match command {
+        Webhook::List { place, organization: id } => {
+            (place, AdminCommand::WebhookList { organization: organization(&id)? })
+        }
+        Webhook::Ping { place, organization: id, endpoint_id } => {
+            let endpoint = endpoint_id.parse().map_err(|_| {
+                anyhow!("{endpoint_id:?} is no endpoint id; `vestibule webhook list` shows the ids")
+            })?;
+            (place, AdminCommand::WebhookPing { organization: organization(&id)?, endpoint })
+        }
+    };
+    run(&place, command).await
+}
+
 pub fn organization(text: &str) -> Result<OrganizationId> {
     text.parse().map_err(|_| anyhow!("{text:?} is no organization id; `vestibule org list` shows the ids"))
 }
@@ -170,6 +186,8 @@ pub fn print(answer: &AdminAnswer) -> Result<()> {
         AdminAnswer::Templates { .. } => members.remove("templates").unwrap_or(Value::Null),
         AdminAnswer::Contact { .. } => members.remove("contact").unwrap_or(Value::Null),
         AdminAnswer::Routes { .. } => members.remove("routes").unwrap_or(Value::Null),
+        AdminAnswer::Webhooks { .. } => members.remove("webhooks").unwrap_or(Value::Null),
+        AdminAnswer::Pinged { .. } => json,
         AdminAnswer::Keys { .. } => members.remove("keys").unwrap_or(Value::Null),
         AdminAnswer::Rewrapped { .. } => members.remove("rewrapped").unwrap_or(Value::Null),
     };

@@ -13,6 +13,7 @@ use vestibule_crypto::entropy::{SystemEntropy, array};
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::receipts::{ReceiptKeeper, ReceiptParts};
 use vestibule_delivery::routing::Routing;
+use vestibule_delivery::webhooks::{Courier, DeliveryParts, DeliverySettings, DeliveryWorker};
 use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::store::Retention;
 use vestibule_http::dev::DevSurface;
@@ -26,6 +27,9 @@ use crate::{admin, keys, purge};
 
 /// How long the listeners for metrics and administration may take to end.
 const SIDE_DRAIN: Duration = Duration::from_secs(5);
+
+/// How long a webhook endpoint may take to answer (G-HOOK-1).
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a server is made of, besides its installation.
 pub struct Parts {
@@ -45,6 +49,8 @@ pub struct Parts {
     pub messages: MessageSettings,
     /// Limits of their worker.
     pub worker: WorkerSettings,
+    /// How events reach webhook endpoints.
+    pub courier: Courier,
     /// How long finished things are kept.
     pub retention: Retention,
     /// How often to look for them.
@@ -73,6 +79,7 @@ pub async fn run(
         routing,
         messages,
         worker,
+        courier,
         retention,
         purge_every,
         refresh_keys_every,
@@ -103,6 +110,18 @@ pub async fn run(
         let (engine, sending) = (Arc::clone(&opened.engine), sending.clone());
         async move { worker.run(engine.message_queued(), &sending).await }
     });
+    let webhooks = DeliveryWorker::new(DeliveryParts {
+        id: Uuid::from_bytes(array(&SystemEntropy)),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&opened.clock) as _,
+        keys: Arc::clone(&opened.keys),
+        courier,
+        settings: DeliverySettings::default(),
+    });
+    let webhooks = tokio::spawn({
+        let (engine, sending) = (Arc::clone(&opened.engine), sending.clone());
+        async move { webhooks.run(engine.delivery_queued(), &sending).await }
+    });
     let purge = tokio::spawn(purge::run(Arc::clone(&store), retention, purge_every, side.clone()));
     let refresh = tokio::spawn(keys::refresh(Arc::clone(&opened.engine), refresh_keys_every, side.clone()));
     let admin = tokio::spawn({
@@ -128,6 +147,7 @@ pub async fn run(
     side_stopper.stop();
     sending.cancel();
     worker.await.context("the delivery worker failed")?;
+    webhooks.await.context("the webhook worker failed")?;
     purge.await.context("the purge failed")?;
     refresh.await.context("reading the key table failed")?;
     ended("administration", admin).await;

@@ -36,7 +36,7 @@ pub fn restore(arguments: &Restore) -> Result<()> {
         );
     }
     println!(
-        "Given up: {} messages that waited to be sent, {} codes that could still be entered.\n\
+        "Given up: {} messages and events that waited to be sent, {} codes that could still be entered.\n\
          Start the server with the sealing key it had, in {keys}.",
         restored.messages_held_back, restored.codes_ended
     );

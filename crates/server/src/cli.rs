@@ -51,6 +51,9 @@ pub enum Command {
     /// Choose the providers by which an organization's messages leave.
     #[command(subcommand)]
     Route(Route),
+    /// Look after webhook endpoints.
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// Work with policies.
     #[command(subcommand)]
     Policy(Policy),
@@ -194,6 +197,8 @@ pub enum RotatedRole {
     CodeHmac,
     /// Signs ordinary tokens for backends.
     TokenSigner,
+    /// Signs webhook deliveries; begins a day later unless --after-seconds says otherwise.
+    WebhookSigner,
 }
 
 impl From<RotatedRole> for KeyRole {
@@ -204,6 +209,7 @@ impl From<RotatedRole> for KeyRole {
             RotatedRole::LegacyTokenSigner => Self::LegacyTokenSigner,
             RotatedRole::CodeHmac => Self::CodeHmac,
             RotatedRole::TokenSigner => Self::TokenSigner,
+            RotatedRole::WebhookSigner => Self::WebhookSigner,
         }
     }
 }
@@ -686,6 +692,34 @@ impl From<ContactKind> for OtpType {
             ContactKind::Sms => Self::Sms,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// List the webhook endpoints of an organization, with what became of their last deliveries.
+    ///
+    /// Deliveries are forgotten two hours after their event. The legacy webhook of FEATURE_NAME_WEBHOOK stands last, under the id of
+    /// the organization.
+    List {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The organization; a sub-organization has endpoints of its own.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+    },
+    /// Send an endpoint an event that says nothing; `list` shows whether it answered.
+    Ping {
+        #[command(flatten)]
+        place: Installation,
+
+        /// The organization.
+        #[arg(long, value_name = "ID")]
+        organization: String,
+
+        /// Its endpoint, as `list` shows it.
+        endpoint_id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_crypto::keyset::KeyFile;
+use vestibule_delivery::webhooks::SystemResolver;
 use vestibule_engine::keys::KeyRing;
 use vestibule_engine::store::Store;
 use vestibule_engine::{Engine, Services, Settings};
@@ -138,7 +139,8 @@ impl Opened {
             entropy: Arc::new(SystemEntropy),
             keys: Arc::clone(&keys),
         };
-        let engine = Arc::new(Engine::new(services, place.settings.clone()));
+        let engine = Engine::new(services, place.settings.clone());
+        let engine = Arc::new(engine.with_resolver(Arc::new(SystemResolver::default())));
         Ok(Self { store, engine, keys, clock, lock })
     }
 

@@ -65,6 +65,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Template(command) => return Ok(templates::run(command).await?.into()),
         Command::Contact(command) => admin::contact(command).await?,
         Command::Route(command) => admin::route(command).await?,
+        Command::Webhook(command) => admin::webhook(command).await?,
         Command::Policy(cli::Policy::Test(arguments)) => {
             return Ok(if policy_test::run(&arguments)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }

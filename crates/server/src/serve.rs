@@ -43,6 +43,7 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
         routing,
         messages,
         worker: config.worker_settings(),
+        courier: config.courier()?,
         retention: config.retention.rules(),
         purge_every: config.retention.interval(),
         refresh_keys_every: config.keys.refresh_interval(),

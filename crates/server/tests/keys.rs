@@ -63,7 +63,7 @@ fn a_signing_key_is_replaced_while_the_server_runs() {
     let env = env_file(&directory.join("vestibule-data/dev.env"));
     assert_eq!(env["VESTIBULE_SESSION_SIGNER_PUBLIC_KEY"], second);
     let listed = run_json(directory, &["keys", "list"]);
-    assert_eq!(listed.as_array().unwrap().iter().filter(|key| key["inCharge"] == true).count(), 6);
+    assert_eq!(listed.as_array().unwrap().iter().filter(|key| key["inCharge"] == true).count(), 7);
     assert!(!listed.to_string().contains("sealed"));
     run_json(directory, &WHOAMI);
     server.stop();
@@ -115,7 +115,7 @@ fn the_sealing_key_is_replaced_and_the_old_one_leaves_the_file() {
     assert!(server.message(begun["otpId"].as_str().unwrap())["otpCode"].is_string());
     let done = run_json(directory, &["keys", "rewrap"]);
     assert_eq!((&done["sealingKey"], &done["superseded"]), (&new[0]["id"], &json!([old_id])));
-    assert_eq!((&done["keys"], &done["proxyKeys"], &done["unreadable"]), (&json!(5), &json!(1), &json!(0)));
+    assert_eq!((&done["keys"], &done["proxyKeys"], &done["unreadable"]), (&json!(6), &json!(1), &json!(0)));
     // A file that was changed under a running server does not count yet.
     write_key_file(directory, &[old.clone(), new[0].clone()]);
     let output = run(directory, &["keys", "rewrap"]);

@@ -63,6 +63,11 @@ fn no_level_shows_codes_tokens_keys_or_contacts() {
         flow.secret(&key["secret"]);
     }
 
+    // An endpoint that is told of all that follows, and does not answer. Its URL may have a secret in it.
+    flow.secrets.push("key-of-the-hook".into());
+    let endpoint = json!({"url": "http://127.0.0.1:9/key-of-the-hook", "name": "Audit", "subscriptions": [{"eventType": "ACTIVITY_UPDATES"}]});
+    flow.submit("create_webhook_endpoint", json!({"parameters": endpoint}));
+
     // The user of a sub-organization, made by the backend.
     let user = json!({"userName": "Ann", "userEmail": EMAIL, "userPhoneNumber": PHONE, "apiKeys": [], "authenticators": [], "oauthProviders": []});
     let made = flow.submit(
@@ -141,6 +146,7 @@ fn no_level_shows_codes_tokens_keys_or_contacts() {
     secrets.extend([EMAIL, PHONE, "bob.of.avonlea@example.com"].map(str::to_owned));
     let log = server.stop();
     assert!(log.contains("TRACE") && log.contains("ecdsa_verify"), "the log is at its most open");
+    assert!(log.contains("event not delivered"), "the endpoint was tried");
     for secret in secrets {
         let found =
             log.to_lowercase().lines().find(|line| line.contains(&secret.to_lowercase())).map(str::to_owned);

@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, text: include_str!("migrations/0003_definitions.sql") },
     Migration { version: 4, text: include_str!("migrations/0004_lists.sql") },
     Migration { version: 5, text: include_str!("migrations/0005_message_events.sql") },
+    Migration { version: 6, text: include_str!("migrations/0006_webhooks.sql") },
     Migration { version: 7, text: include_str!("migrations/0007_delivery.sql") },
     Migration { version: 8, text: include_str!("migrations/0008_message_languages.sql") },
 ];

@@ -12,8 +12,9 @@ use crate::rows::credential_code;
 use crate::statements::Statement;
 use crate::value::Value;
 use inserts::{
-    credential_params, enqueue, insert_activity, insert_organization, insert_otp, insert_proxy_config,
-    insert_template, insert_token, insert_user, put_definition, take_send, update_activity, update_user,
+    credential_params, enqueue, enqueue_delivery, insert_activity, insert_organization, insert_otp,
+    insert_proxy_config, insert_template, insert_token, insert_user, put_definition, take_send,
+    update_activity, update_user,
 };
 
 pub use keys::walk;
@@ -88,6 +89,7 @@ pub fn name(write: &Write) -> &'static str {
         Write::Suppress(_) => "Suppress",
         Write::LiftSuppression { .. } => "LiftSuppression",
         Write::PutRoutes { .. } => "PutRoutes",
+        Write::EnqueueDelivery(_) => "EnqueueDelivery",
         Write::InsertToken(_) => "InsertToken",
         Write::UseTokenForSignup { .. } => "UseTokenForSignup",
         Write::InsertOrganization(_) => "InsertOrganization",
@@ -170,7 +172,7 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::DeleteCredentialsOfType { .. }
         | Write::TrimExpiringKeys { .. }
         | Write::DeleteCredential { .. } => 8,
-        Write::Enqueue(_) => 9,
+        Write::Enqueue(_) | Write::EnqueueDelivery(_) => 9,
         Write::TellFate { .. } | Write::InsertEmailEvent(_) => 10,
         // Never together with the others.
         Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 11,
@@ -245,6 +247,7 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
         Write::PutRoutes { organization, stored } => {
             one(S::PutRoutes, params![organization.as_bytes(), json(&stored.routes), now, stored.version])
         }
+        Write::EnqueueDelivery(delivery) => enqueue_delivery(delivery),
         Write::InsertToken(token) => insert_token(token),
         Write::UseTokenForSignup { tenant, token } => {
             one(S::UseTokenForSignup, params![now, tenant.as_bytes(), token.as_bytes()])
@@ -314,6 +317,7 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
                 &organization.name,
                 json(&organization.features),
                 json(&organization.quorum),
+                json(&organization.webhooks),
                 now,
                 organization.id.as_bytes(),
                 organization.version,

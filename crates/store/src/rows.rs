@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use vestibule_crypto::keyset::{KeyRole, KeyState};
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, EmailEvent,
-    HandedOver, IdentifierKey, IdentifierLimits, MessageFate, Organization, Otp, OutboxMessage, ProxyConfig,
-    ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor, Suppression, Template, TemplateOffer, Token,
-    User, UserRecord,
+    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, DeliveryRecord,
+    DeliveryState, EmailEvent, HandedOver, IdentifierKey, IdentifierLimits, MessageFate, Organization, Otp,
+    OutboxMessage, ProxyConfig, ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor, Suppression,
+    Template, TemplateOffer, Token, User, UserRecord, WaitingEndpoint, WebhookDelivery,
 };
 use vestibule_engine::store::{ClaimedMessage, SealedRow, SealedValue, channel_from_code, flavour_from_code};
 use vestibule_wire::view::{ActivityStatus, CredentialType, EmailEventType};
@@ -189,7 +189,7 @@ pub fn credential_code(kind: CredentialType) -> i64 {
 }
 
 /// Number of columns of an organization.
-pub const ORGANIZATION_COLUMNS: usize = 10;
+pub const ORGANIZATION_COLUMNS: usize = 11;
 
 /// Number of columns of a user.
 pub const USER_COLUMNS: usize = 11;
@@ -202,6 +202,7 @@ pub fn organization(c: &mut Columns<'_>) -> Result<Organization, RowError> {
         name: c.text()?,
         features: c.json()?,
         quorum: c.json()?,
+        webhooks: c.json()?,
         suspended_at: c.opt_int()?,
         locale: opt_locale(c)?,
         version: c.int()?,
@@ -430,6 +431,43 @@ pub fn handed_over(c: &mut Columns<'_>) -> Result<HandedOver, RowError> {
 /// Routes of an organization.
 pub fn routes(c: &mut Columns<'_>) -> Result<StoredRoutes, RowError> {
     Ok(StoredRoutes { routes: c.json()?, version: c.int()? })
+}
+
+/// A delivery to a webhook endpoint.
+pub fn delivery(c: &mut Columns<'_>) -> Result<WebhookDelivery, RowError> {
+    Ok(WebhookDelivery {
+        id: MessageId(c.uuid()?),
+        organization_id: OrganizationId(c.uuid()?),
+        tenant_id: OrganizationId(c.uuid()?),
+        event_id: c.uuid()?,
+        endpoint_id: c.uuid()?,
+        payload: c.bytes()?.to_vec(),
+        attempts: c.int()?,
+        due_at: c.int()?,
+        expires_at: c.int()?,
+        created_at: c.int()?,
+    })
+}
+
+/// An endpoint for which deliveries wait.
+pub fn waiting_endpoint(c: &mut Columns<'_>) -> Result<WaitingEndpoint, RowError> {
+    Ok(WaitingEndpoint { endpoint_id: c.uuid()?, due_at: c.int()? })
+}
+
+/// What became of a delivery.
+pub fn delivery_state(c: &mut Columns<'_>) -> Result<DeliveryRecord, RowError> {
+    Ok(DeliveryRecord {
+        state: c.code(|code| match code {
+            1 => Some(DeliveryState::Delivered),
+            2 => Some(DeliveryState::Failed),
+            3 => Some(DeliveryState::Waiting),
+            _ => None,
+        })?,
+        attempts: c.int()?,
+        due_at: c.int()?,
+        created_at: c.int()?,
+        error: c.opt_text()?,
+    })
 }
 
 const EMAIL_EVENTS: [EmailEventType; 5] = [

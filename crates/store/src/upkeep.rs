@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use vestibule_engine::Clock;
-use vestibule_engine::model::Millis;
+use vestibule_engine::model::{DELIVERY_LIFETIME_MS, Millis};
 use vestibule_engine::store::{Outcome, Retention, Settlement, StoreError};
 use vestibule_wire::MessageId;
 
@@ -43,6 +43,20 @@ pub(crate) fn settle<'a>(
     }
     steps.push(outcome);
     steps
+}
+
+/// The same for a delivery to a webhook endpoint, which waits in a state of its own.
+pub(crate) fn settle_delivery<'a>(
+    id: &'a MessageId,
+    worker: &'a uuid::Uuid,
+    outcome: &'a Outcome,
+) -> (S, [Value<'a>; 4]) {
+    let (id, worker) = (id.as_bytes(), worker.as_bytes());
+    match outcome {
+        Outcome::Sent => (S::SettleDelivery, params![SENT, None::<&str>, id, worker]),
+        Outcome::Failed { error } => (S::SettleDelivery, params![FAILED, error, id, worker]),
+        Outcome::Retry { at, error } => (S::RetryDelivery, params![*at, error, id, worker]),
+    }
 }
 
 /// A key that a walk found, and when it was last touched.
@@ -101,6 +115,7 @@ pub(crate) async fn purge(
         (S::PurgeRefusedGuesses, 0),
         (S::PurgeSent, 0),
         (S::PurgeFailed, 0),
+        (S::PurgeStaleDeliveries, DELIVERY_LIFETIME_MS),
         (S::PurgeCredentials, expired_credentials_ms),
         (S::PurgeActivities, activities_ms),
         (S::PurgeMessageEvents, activities_ms),

@@ -325,6 +325,7 @@ async fn nothing_that_was_under_way_goes_on() {
         &store,
         vec![
             Write::Enqueue(Box::new(waiting.clone())),
+            Write::EnqueueDelivery(Box::new(fixtures::delivery(tenant, new_id()))),
             Write::InsertOtp(Box::new(live.clone())),
             Write::InsertOtp(Box::new(spent.clone())),
         ],
@@ -340,10 +341,11 @@ async fn nothing_that_was_under_way_goes_on() {
     }
     backup(&data, &file).unwrap();
     let restored = restore(&file, &to).unwrap();
-    assert_eq!((restored.messages_held_back, restored.codes_ended), (1, 1));
+    assert_eq!((restored.messages_held_back, restored.codes_ended), (2, 1));
 
     let after = open(&to);
     assert_eq!(after.claim_messages(new_id(), 10, 1000).await.unwrap(), []);
+    assert_eq!(after.waiting_endpoints(uuid::Uuid::nil(), 10).await.unwrap(), []);
     after.close();
     assert_eq!(number(&to, "SELECT count(*) FROM outbox WHERE payload IS NOT NULL"), 0);
     assert_eq!(number(&to, "SELECT sum(attempts_left) FROM otps WHERE consumed_at IS NULL"), 0);

@@ -3,10 +3,12 @@
 
 mod client;
 mod clock;
+mod hooks;
 mod signers;
 
 pub use client::{Account, Reply, Verified, client_key};
 pub use clock::ManualClock;
+pub use hooks::{Event, Names};
 pub use signers::{Ed25519Key, Passkey, Signer, WalletKey};
 
 use std::path::Path;
@@ -56,6 +58,8 @@ pub struct TestServer {
     server_entropy: Arc<dyn Entropy>,
     sent: Arc<Mutex<Vec<MessagePayload>>>,
     bodies: Arc<AtomicU64>,
+    /// Hosts that webhooks may name.
+    pub names: Arc<Names>,
     dir: Arc<TempDir>,
     /// Dropped with the last server on it, after its connections.
     _database: Arc<Option<Database>>,
@@ -88,7 +92,8 @@ impl TestServer {
         let (store, database) = new_store(dir.path(), clock.clone()).await;
         let keys = KeyRing::open(&*store, KeyFile::generate(&*entropy), &*entropy).await.expect("first keys");
         let keys = Arc::new(keys);
-        let (engine, app) = surface(&store, &clock, &entropy, &keys, &settings);
+        let names = Arc::<Names>::default();
+        let (engine, app) = surface(&store, &clock, &entropy, &keys, &settings, &names);
         let tenant = tenant(&engine, "Acme").await;
         Self {
             clock,
@@ -102,6 +107,7 @@ impl TestServer {
             server_entropy: entropy,
             sent: Arc::default(),
             bodies: Arc::default(),
+            names,
             dir: Arc::new(dir),
             _database: Arc::new(database),
         }
@@ -119,12 +125,13 @@ impl TestServer {
             server_entropy,
             sent,
             bodies,
+            names,
             dir,
             _database,
             ..
         } = self;
         let keys = Arc::new(KeyRing::open(&**store, file, &**server_entropy).await?);
-        let (engine, app) = surface(store, clock, server_entropy, &keys, settings);
+        let (engine, app) = surface(store, clock, server_entropy, &keys, settings, names);
         Ok(Self {
             clock: clock.clone(),
             engine,
@@ -137,6 +144,7 @@ impl TestServer {
             server_entropy: server_entropy.clone(),
             sent: sent.clone(),
             bodies: bodies.clone(),
+            names: names.clone(),
             dir: dir.clone(),
             _database: _database.clone(),
         })
@@ -298,10 +306,12 @@ fn surface(
     entropy: &Arc<dyn Entropy>,
     keys: &Arc<KeyRing>,
     settings: &Settings,
+    names: &Arc<Names>,
 ) -> (Arc<Engine>, App) {
     let services =
         Services { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), keys: keys.clone() };
-    let engine = Arc::new(Engine::new(services, settings.clone()));
+    let engine = Engine::new(services, settings.clone()).with_resolver(names.clone());
+    let engine = Arc::new(engine);
     let app = App::new(AppState {
         engine: engine.clone(),
         keys: keys.clone(),

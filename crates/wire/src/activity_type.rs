@@ -185,15 +185,7 @@ activity_types! {
     UpdateAuthProxyConfig: "UPDATE_AUTH_PROXY_CONFIG" "" on "update_auth_proxy_config", "updateAuthProxyConfigIntent" => "updateAuthProxyConfigResult", AuthProxy Update;
 }
 
-/// Kinds that are read but not answered yet: their paths are unknown until then.
-const PENDING: &[&str] = &["CREATE_WEBHOOK_ENDPOINT", "UPDATE_WEBHOOK_ENDPOINT", "DELETE_WEBHOOK_ENDPOINT"];
-
 impl ActivityType {
-    /// Whether this server answers it today; the others are understood and not found.
-    pub fn is_served(self) -> bool {
-        !PENDING.contains(&self.kind())
-    }
-
     /// Whether users of the parent may run it in a sub-organization (protocol 02, section 1; G-PAR-1).
     pub fn parent_may_target(self) -> bool {
         matches!(

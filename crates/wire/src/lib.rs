@@ -5,6 +5,7 @@
 
 mod activity_type;
 mod contact;
+mod destination;
 mod ids;
 mod intent;
 pub mod json;
@@ -23,6 +24,7 @@ pub use activity_type::{Action, ActivityType, Resource};
 pub use contact::{
     AliasRules, Contact, ContactError, Country, MailDomain, NotACountry, NotADomain, OtpType, UnknownOtpType,
 };
+pub use destination::{Destination, Reach, reach};
 pub use ids::*;
 pub use intent::*;
 pub use locale::{Locale, MAX_LOCALES, NotALocale, choose, preferences};

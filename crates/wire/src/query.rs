@@ -309,14 +309,6 @@ queries! {
     "get_auth_proxy_config": OrganizationRequest => AuthProxyConfig, |_| Query::GetAuthProxyConfig;
 }
 
-/// Queries that are read but not answered yet: their paths are unknown until then.
-const PENDING: &[&str] = &["list_webhook_endpoints"];
-
-/// Names of the queries that are answered, for routing.
-pub fn served() -> impl Iterator<Item = &'static str> {
-    QUERIES.iter().copied().filter(|name| !PENDING.contains(name))
-}
-
 /// An empty object, the answer of activities without a result.
 pub fn empty_object() -> Value {
     Value::Object(Map::new())

@@ -89,6 +89,8 @@ forms! {
     SmsTemplate = { "type": "string", "maxLength": 1024, "pattern": r"\{\{ *\.OtpCode *\}\}" };
     /// Text of a JSON object of strings.
     JsonText = { "type": "string", "minLength": 2, "contentMediaType": "application/json" };
+    /// Text of a JSON object that says which activities an endpoint is told of.
+    WebhookFilters = { "type": "string", "minLength": 2, "maxLength": 1024, "contentMediaType": "application/json" };
     /// What a feature is set to.
     FeatureValue = { "type": "string", "maxLength": 4096, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$" };
     /// A fingerprint.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use vestibule_wire::openapi::{self, Extent};
+use vestibule_wire::openapi;
 
 #[derive(Deserialize)]
 struct Differences {
@@ -204,8 +204,7 @@ fn compare(theirs: &str, ours: &Value) -> BTreeSet<String> {
 fn what_differs_from_the_published_description_is_listed_with_its_reason() {
     let listed: Differences =
         toml::from_str(include_str!("../../../testdata/openapi/differences.toml")).expect("TOML");
-    let mut found =
-        compare(include_str!("../../../testdata/openapi/public.json"), &openapi::public(Extent::Read));
+    let mut found = compare(include_str!("../../../testdata/openapi/public.json"), &openapi::public());
     found.extend(compare(include_str!("../../../testdata/openapi/proxy.json"), &openapi::auth_proxy()));
     let mut reviewed = BTreeSet::new();
     for because in listed.because {
@@ -220,24 +219,20 @@ fn what_differs_from_the_published_description_is_listed_with_its_reason() {
 }
 
 #[test]
-fn what_is_served_is_what_is_read_less_what_is_pending() {
-    let (served, read) = (openapi::public(Extent::Served), openapi::public(Extent::Read));
-    let paths =
-        |document: &Value| object(&document["paths"]).map(|(path, _)| path.clone()).collect::<BTreeSet<_>>();
-    assert!(paths(&served).is_subset(&paths(&read)));
+fn every_activity_and_every_query_has_its_path() {
+    let described = openapi::public();
+    let path = |path: String| assert!(!described["paths"][&path].is_null(), "{path}");
     for t in vestibule_wire::ActivityType::ALL {
-        let path = format!("/public/v1/submit/{}", t.path());
-        assert_eq!(paths(&served).contains(&path), t.is_served(), "{path}");
-        assert!(paths(&read).contains(&path), "{path}");
+        path(format!("/public/v1/submit/{}", t.path()));
     }
-    let queries: BTreeSet<String> =
-        vestibule_wire::query::served().map(|name| format!("/public/v1/query/{name}")).collect();
-    assert!(queries.is_subset(&paths(&served)));
+    for name in vestibule_wire::query::QUERIES {
+        path(format!("/public/v1/query/{name}"));
+    }
 }
 
 #[test]
 fn every_reference_in_the_descriptions_leads_somewhere() {
-    for document in [openapi::public(Extent::Served), openapi::public(Extent::Read), openapi::auth_proxy()] {
+    for document in [openapi::public(), openapi::auth_proxy()] {
         let text = document.to_string();
         let mut references = 0;
         for part in text.split("\"$ref\":\"#").skip(1) {

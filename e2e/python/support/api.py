@@ -68,6 +68,11 @@ class Api:
             raise AssertionError(f"{kind}: {activity['status']}")
         return next(iter(activity["result"].values()))
 
+    def query(self, actor: Actor, name: str) -> dict:
+        response = self.send(actor, f"/public/v1/query/{name}", {"organizationId": actor.organization_id})
+        response.raise_for_status()
+        return response.json()
+
     def company(self, root_users: int = 1, threshold: int = 1) -> list[Actor]:
         """A fresh sub-organization's root users, each with a key and an e-mail address."""
         keys = [Key.new() for _ in range(root_users)]

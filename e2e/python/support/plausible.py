@@ -74,6 +74,12 @@ class World:
         profile = {"sessionProfileName": _unique("profile"), "scope": "true"}
         return self.api.result(self.api.backend, "CREATE_SESSION_PROFILE", profile)["sessionProfileId"]
 
+    def webhook_endpoint(self) -> str:
+        """One at a time: an organization has ten at most."""
+        for known in self.api.query(self.actor, "list_webhook_endpoints")["webhookEndpoints"]:
+            self.make("DELETE_WEBHOOK_ENDPOINT", {"endpointId": known["endpointId"]})
+        return self.make("CREATE_WEBHOOK_ENDPOINT", {"url": "https://127.0.0.1:9/", "name": "hook"})["endpointId"]
+
     def activity_id(self) -> str:
         return self.api.submit(self.actor, "CREATE_USER_TAG", {"userTagName": _unique("tag"), "userIds": []})["id"]
 
@@ -237,8 +243,13 @@ def _vote(world: World, body: dict, p: dict) -> None:
 
 
 def _webhook(world: World, body: dict, p: dict) -> None:
+    if body["type"].endswith("CREATE_WEBHOOK_ENDPOINT"):
+        p["subscriptions"] = [{"eventType": "ACTIVITY_UPDATES", "filtersJson": "{}"}]
+    else:
+        p["endpointId"] = world.webhook_endpoint()
     if "url" in p:
-        p["url"] = "https://hooks.example.com/activities"
+        # An address of this machine, which development lets in: names of others cannot be looked up in a test.
+        p["url"] = "https://127.0.0.1:9/activities"
 
 
 def _registrations(world: World, body: dict, p: dict) -> None:
@@ -316,6 +327,7 @@ RECIPES: dict[str, Callable[[World, dict, dict], None]] = {
     "reject_activity": _vote,
     "create_webhook_endpoint": _webhook,
     "update_webhook_endpoint": _webhook,
+    "delete_webhook_endpoint": _webhook,
     "create_mfa_policy": _set(userId=_fresh_user),
     "update_mfa_policy": _set(userId=_fresh_user, mfaPolicyId=lambda w, p: w.mfa_policy(p["userId"])),
     "delete_mfa_policy": _set(userId=_fresh_user, mfaPolicyId=lambda w, p: w.mfa_policy(p["userId"])),

@@ -10,6 +10,7 @@ use crate::fingerprint::sha256;
 use crate::otp_code::CodeKey;
 use crate::p256::SigningKey;
 use crate::seal::{SealingKey, place};
+use crate::webhook::WebhookKey;
 
 /// What a sealing key seals to be known again: the table must not hold its secret, not even sealed.
 const PROBE: &[u8] = b"probe";
@@ -20,12 +21,14 @@ pub struct Key {
     role: KeyRole,
     state: KeyState,
     activates_at: i64,
+    changed_at: i64,
     secret: Zeroizing<[u8; 32]>,
     material: Material,
 }
 
 enum Material {
     Signer(SigningKey),
+    Webhook(Box<WebhookKey>),
     Code(Box<CodeKey>),
     Sealing(SealingKey),
 }
@@ -41,6 +44,8 @@ pub struct SealedKey<'a> {
     pub state: KeyState,
     /// From when on it may sign or hash, epoch milliseconds of the store.
     pub activates_at: i64,
+    /// When the row last changed: of a retired key, not before it was retired.
+    pub changed_at: i64,
     /// What [`Key::sealed`] made.
     pub sealed: &'a [u8],
 }
@@ -75,10 +80,14 @@ impl Key {
             | KeyRole::TokenSigner => Material::Signer(
                 SigningKey::from_bytes(&secret).map_err(|_| KeySetError::Secret(id.clone()))?,
             ),
+            KeyRole::WebhookSigner => {
+                let key = WebhookKey::from_seed(&secret).map_err(|_| KeySetError::Secret(id.clone()))?;
+                Material::Webhook(Box::new(key))
+            }
             KeyRole::CodeHmac => Material::Code(Box::new(CodeKey::new(&id, &secret))),
             KeyRole::SealingKey => Material::Sealing(SealingKey::new(&id, &secret)),
         };
-        Ok(Self { id, role, state, activates_at, secret, material })
+        Ok(Self { id, role, state, activates_at, changed_at: 0, secret, material })
     }
 
     /// Makes an active key, with an id that names the role and eight random hex characters.
@@ -99,7 +108,9 @@ impl Key {
             | KeyRole::SessionSigner
             | KeyRole::LegacyTokenSigner
             | KeyRole::TokenSigner => SigningKey::generate(entropy).secret_bytes(),
-            KeyRole::CodeHmac | KeyRole::SealingKey => Zeroizing::new(array(entropy)),
+            KeyRole::CodeHmac | KeyRole::SealingKey | KeyRole::WebhookSigner => {
+                Zeroizing::new(array(entropy))
+            }
         };
         let number = number.unwrap_or_else(|| array(entropy));
         let id = format!("{role}-{}", hex::encode(number));
@@ -139,7 +150,13 @@ impl Key {
     /// The key of a row whose sealed part was opened.
     pub(super) fn of_row(row: &SealedKey<'_>, opened: &[u8]) -> Option<Self> {
         let secret = Zeroizing::new(<[u8; 32]>::try_from(opened).ok()?);
-        Self::new(row.id.to_owned(), row.role, row.state, row.activates_at, secret).ok()
+        let key = Self::new(row.id.to_owned(), row.role, row.state, row.activates_at, secret).ok()?;
+        Some(Self { changed_at: row.changed_at, ..key })
+    }
+
+    /// When its row last changed, epoch milliseconds of the store; 0 for keys of a file.
+    pub(super) fn changed_at(&self) -> i64 {
+        self.changed_at
     }
 
     /// Whether this is what the row of a sealing key holds.
@@ -170,21 +187,28 @@ impl Key {
     pub(super) fn signer(&self) -> Option<&SigningKey> {
         match &self.material {
             Material::Signer(key) => Some(key),
-            Material::Code(_) | Material::Sealing(_) => None,
+            Material::Webhook(_) | Material::Code(_) | Material::Sealing(_) => None,
+        }
+    }
+
+    pub(super) fn webhook(&self) -> Option<&WebhookKey> {
+        match &self.material {
+            Material::Webhook(key) => Some(key),
+            Material::Signer(_) | Material::Code(_) | Material::Sealing(_) => None,
         }
     }
 
     pub(super) fn code(&self) -> Option<&CodeKey> {
         match &self.material {
             Material::Code(key) => Some(key),
-            Material::Signer(_) | Material::Sealing(_) => None,
+            Material::Signer(_) | Material::Webhook(_) | Material::Sealing(_) => None,
         }
     }
 
     pub(super) fn sealing(&self) -> Option<&SealingKey> {
         match &self.material {
             Material::Sealing(key) => Some(key),
-            Material::Signer(_) | Material::Code(_) => None,
+            Material::Signer(_) | Material::Webhook(_) | Material::Code(_) => None,
         }
     }
 }
@@ -192,7 +216,7 @@ impl Key {
 /// Name and state only.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, role, state, activates_at, secret: _, material: _ } = self;
+        let Self { id, role, state, activates_at, changed_at: _, secret: _, material: _ } = self;
         f.debug_tuple("Key").field(id).field(role).field(state).field(activates_at).finish()
     }
 }

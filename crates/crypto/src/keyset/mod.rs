@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::otp_code::CodeKey;
 use crate::p256::{PublicKey, SigningKey};
 use crate::seal::{SealError, SealingKey};
+use crate::webhook::WebhookKey;
 
 pub use file::KeyFile;
 pub use key::{Key, SealedKey};
@@ -38,16 +39,19 @@ pub enum KeyRole {
     SealingKey,
     /// `token-signer`: signs ordinary tokens for backends. Databases and key files from before it was there get one.
     TokenSigner,
+    /// `webhook-signer`: signs webhook deliveries (05, section 13 d). Ed25519; made where there is none, like the former.
+    WebhookSigner,
 }
 
 impl KeyRole {
     /// Every role; a key set has at least one active key of each.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BundleSigner,
         Self::SessionSigner,
         Self::LegacyTokenSigner,
         Self::CodeHmac,
         Self::TokenSigner,
+        Self::WebhookSigner,
         Self::SealingKey,
     ];
 
@@ -60,6 +64,7 @@ impl KeyRole {
             Self::CodeHmac => "code-hmac",
             Self::SealingKey => "sealing-key",
             Self::TokenSigner => "token-signer",
+            Self::WebhookSigner => "webhook-signer",
         }
     }
 
@@ -67,7 +72,7 @@ impl KeyRole {
     /// it from the server, so that nothing is lost that was made with another one.
     pub fn is_made_when_absent(self) -> bool {
         match self {
-            Self::TokenSigner => true,
+            Self::TokenSigner | Self::WebhookSigner => true,
             Self::BundleSigner
             | Self::SessionSigner
             | Self::LegacyTokenSigner
@@ -232,7 +237,25 @@ impl KeySet {
         json!({ "keys": self.active(KeyRole::TokenSigner).filter_map(jwk).collect::<Vec<_>>() })
     }
 
-    /// The key that signs in `role` at `now`, epoch milliseconds of the store; none for a role that does not sign.
+    /// The key that signs webhook deliveries at `now`, epoch milliseconds of the store, under its name in
+    /// [`KeySet::webhook_jwks`].
+    pub fn webhook_signer(&self, now: i64) -> (&str, &WebhookKey) {
+        let key = self.in_charge(KeyRole::WebhookSigner, now);
+        (key.id(), key.webhook().expect("a key of this role signs deliveries"))
+    }
+
+    /// The JSON Web Key Set of the keys that webhook deliveries may be signed with at `now`: all that are not retired, those
+    /// that are still to begin included, and those that were retired less than `grace_ms` ago.
+    pub fn webhook_jwks(&self, now: i64, grace_ms: i64) -> Value {
+        let wanted = |key: &&Key| {
+            key.role() == KeyRole::WebhookSigner
+                && (key.state() == KeyState::Active || key.changed_at().saturating_add(grace_ms) > now)
+        };
+        let keys = self.keys.iter().map(Arc::as_ref).filter(wanted);
+        json!({ "keys": keys.filter_map(|key| Some(key.webhook()?.jwk(key.id()))).collect::<Vec<_>>() })
+    }
+
+    /// The key that signs in `role` at `now`, epoch milliseconds of the store; none for a role that does not sign with P-256.
     pub fn signer(&self, role: KeyRole, now: i64) -> Option<&SigningKey> {
         self.in_charge(role, now).signer()
     }

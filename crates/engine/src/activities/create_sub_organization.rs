@@ -50,6 +50,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &CreateSubOrganization) -> Result
         name: intent.name.clone(),
         features: features(intent.disabled),
         quorum: Quorum { threshold: intent.threshold, user_ids: user_ids.clone() },
+        webhooks: Vec::new(),
         suspended_at: None,
         locale: None,
         version: 0,

@@ -26,6 +26,7 @@ mod stamp_login;
 mod tags;
 mod users;
 mod verify_otp;
+mod webhooks;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -233,6 +234,9 @@ pub(crate) fn holds_organization(intent: &Intent) -> bool {
             | Intent::DeletePolicies(_)
             | Intent::CreateSessionProfile(_)
             | Intent::UpdateRootQuorum(_)
+            | Intent::CreateWebhookEndpoint(_)
+            | Intent::UpdateWebhookEndpoint(_)
+            | Intent::DeleteWebhookEndpoint(_)
     )
 }
 
@@ -306,9 +310,8 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         Intent::Oauth => Decision::Refuse(Refusal::OauthNotEnabled, ChangeSet::new()),
         // A vote is cast on another activity and never decided as one of its own.
         Intent::Vote(_) => Decision::Refuse(Refusal::FingerprintNotFound, ChangeSet::new()),
-        // Not answered yet: routing knows their paths only once they are decided here.
-        Intent::CreateWebhookEndpoint(_)
-        | Intent::UpdateWebhookEndpoint(_)
-        | Intent::DeleteWebhookEndpoint(_) => Decision::Refuse(Refusal::UnknownPath, ChangeSet::new()),
+        Intent::CreateWebhookEndpoint(i) => webhooks::create(cx, i).into(),
+        Intent::UpdateWebhookEndpoint(i) => webhooks::update(cx, i).into(),
+        Intent::DeleteWebhookEndpoint(i) => webhooks::delete(cx, i).into(),
     }
 }

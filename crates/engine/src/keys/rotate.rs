@@ -6,11 +6,14 @@ use vestibule_wire::Refusal;
 
 use super::{KeyRing, KeyTableError};
 use crate::engine::{Engine, unavailable};
-use crate::model::{Millis, ServerKey};
+use crate::model::{DELIVERY_LIFETIME_MS, Millis, ServerKey};
 use crate::store::{ChangeSet, CommitError, KeyWrite, NewServerKey, Write};
 
 /// How often a retirement is decided anew because another node changed the table.
 const ROUNDS: usize = 5;
+
+/// For how long the published keys of webhooks may be kept by those who read them (protocol 03).
+const WEBHOOK_KEYS_CACHED_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A key of the table, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,12 @@ impl Engine {
         &self.services.keys
     }
 
+    /// The keys that webhook deliveries may be signed with; a retired one for as long as what it signed may be under way.
+    pub fn webhook_jwks(&self) -> serde_json::Value {
+        let now = self.services.clock.now_ms();
+        self.services.keys.current().webhook_jwks(now, DELIVERY_LIFETIME_MS)
+    }
+
     /// Reads the key table again; true where something changed.
     pub async fn refresh_keys(&self) -> Result<bool, KeyTableError> {
         self.services.keys.refresh(&*self.services.store, &*self.services.entropy).await
@@ -43,20 +52,22 @@ impl Engine {
 
     /// Makes a new key for a role. It is published and verifies at once, and signs once every node had time to learn of it
     /// ([`crate::Settings::key_activation_ms`]), or `after_ms` milliseconds from now where that is later: those who hold the
-    /// old public key alone need time as well. The keys before it stay active.
+    /// old public key alone need time as well. The keys before it stay active. A key for webhooks begins a day later unless
+    /// `after_ms` says otherwise, because receivers may keep the published set for that long.
     pub async fn rotate_key(&self, role: KeyRole, after_ms: Option<i64>) -> Result<KeyStatus, Refusal> {
         if role == KeyRole::SealingKey {
             return Err(Refusal::InvalidField(
                 "a sealing key is replaced in the key file, and `keys rewrap` moves what is sealed",
             ));
         }
+        let otherwise = if role == KeyRole::WebhookSigner { WEBHOOK_KEYS_CACHED_MS } else { 0 };
         let entropy = &*self.services.entropy;
         let key = Key::generate(role, entropy);
         self.change_keys(vec![KeyWrite::Insert(NewServerKey {
             id: key.id().to_owned(),
             role,
             state: KeyState::Active,
-            activates_in_ms: Some(self.settings.key_activation_ms.max(after_ms.unwrap_or(0))),
+            activates_in_ms: Some(self.settings.key_activation_ms.max(after_ms.unwrap_or(otherwise))),
             sealed: key.sealed(self.services.keys.file().sealing_key(), entropy),
         })])
         .await?;

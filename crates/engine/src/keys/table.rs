@@ -23,8 +23,8 @@ const OLD_PROBES: &str = "key_set_probes";
 const ROUNDS: usize = 5;
 
 pub(super) fn sealed_key(row: &ServerKey) -> SealedKey<'_> {
-    let ServerKey { id, role, state, activates_at, sealed, created_at: _, updated_at: _, version: _ } = row;
-    SealedKey { id, role: *role, state: *state, activates_at: *activates_at, sealed }
+    let ServerKey { id, role, state, activates_at, sealed, created_at: _, updated_at, version: _ } = row;
+    SealedKey { id, role: *role, state: *state, activates_at: *activates_at, changed_at: *updated_at, sealed }
 }
 
 /// The table, opened with the keys of a file.

@@ -5,6 +5,7 @@ use vestibule_wire::{Locale, OrganizationId, OtpId, TemplateId, TokenId, UserId}
 use crate::model::{
     ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, EmailEvent, IdentifierKey,
     MessageFate, Millis, Organization, Otp, OutboxMessage, ProxyConfig, StoredRoutes, Template, Token, User,
+    WebhookDelivery,
 };
 
 use super::{KeyWrite, Reseal, SuppressContact};
@@ -171,6 +172,8 @@ pub enum Write {
         /// The routes.
         stored: StoredRoutes,
     },
+    /// An event to be delivered to a webhook endpoint.
+    EnqueueDelivery(Box<WebhookDelivery>),
     /// A token that was issued.
     InsertToken(Box<Token>),
     /// Guard: the token exists, has not expired and signed nobody up yet (D-1).
@@ -290,7 +293,7 @@ pub enum Write {
         /// The user.
         user: UserId,
     },
-    /// Replaces name, features and quorum, and raises the version. Guard: it is still `organization.version`. Before
+    /// Replaces name, features, quorum and webhook endpoints, and raises the version. Guard: it is still `organization.version`. Before
     /// changes that were judged on all users or definitions of the organization, too.
     UpdateOrganization(Box<Organization>),
     /// Removes a sub-organization with its users, their contacts and credentials, its definitions, and the claims of

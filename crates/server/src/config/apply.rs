@@ -1,15 +1,19 @@
 //! From settings to the parts of the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use vestibule_delivery::routing::BreakerSettings;
+use vestibule_delivery::webhooks::{Courier, SystemResolver};
 use vestibule_delivery::worker::WorkerSettings;
 use vestibule_delivery::{MessageSettings, SuppressionSettings};
 use vestibule_engine::store::Retention;
 use vestibule_engine::{KnownProvider, Settings};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
 use vestibule_wire::OtpType;
+
+use crate::app::WEBHOOK_TIMEOUT;
 
 use super::Config;
 
@@ -47,6 +51,7 @@ impl Config {
                     sms: named.provider.carries(OtpType::Sms),
                 })
                 .collect(),
+            loopback_webhooks: self.webhooks.allow_loopback,
             key_activation_ms: i64::from(self.keys.activation_seconds) * SECOND_MS,
         }
     }
@@ -99,6 +104,12 @@ impl Config {
             suppression: self.suppression(),
             ..WorkerSettings::default()
         }
+    }
+
+    /// Sets up what posts to webhook endpoints. Connects to nothing.
+    pub fn courier(&self) -> Result<Courier> {
+        let resolver = Arc::new(SystemResolver::default());
+        Ok(Courier::new(resolver, WEBHOOK_TIMEOUT, self.webhooks.allow_loopback)?)
     }
 
     /// Who messages come from.

@@ -55,6 +55,8 @@ pub struct Config {
     #[serde(default)]
     pub delivery: Delivery,
     #[serde(default)]
+    pub webhooks: Webhooks,
+    #[serde(default)]
     pub retention: Retention,
     #[serde(default)]
     pub metrics: Metrics,
@@ -311,6 +313,12 @@ impl Default for Delivery {
             suppress_complained_days: 30,
         }
     }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    pub allow_loopback: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -15,12 +15,13 @@ use vestibule_crypto::entropy::SystemEntropy;
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::Inbox;
 use vestibule_delivery::routing::Routing;
+use vestibule_delivery::webhooks::{Courier, SystemResolver};
 use vestibule_delivery::worker::WorkerSettings;
 use vestibule_engine::{Clock, KnownProvider, Settings};
 use vestibule_http::dev::{DevConfig, DevSurface};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
 
-use crate::app::{self, Parts};
+use crate::app::{self, Parts, WEBHOOK_TIMEOUT};
 use crate::cli::{DEV_DATA_DIR, Dev};
 use crate::config;
 use crate::installation::{Opened, Place};
@@ -47,6 +48,7 @@ pub fn settings() -> Settings {
         sms_enabled: true,
         account_requires_token: false,
         providers: vec![KnownProvider { name: INBOX.to_owned(), email: true, sms: true }],
+        loopback_webhooks: true,
         ..Settings::default()
     }
 }
@@ -96,6 +98,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
         routing: Routing::single(INBOX, Arc::clone(&inbox) as _)?,
         messages: MessageSettings::new(SENDER)?,
         worker: WorkerSettings::default(),
+        courier: Courier::new(Arc::new(SystemResolver::default()), WEBHOOK_TIMEOUT, true)?,
         retention: defaults.rules(),
         purge_every: defaults.interval(),
         refresh_keys_every: config::Keys::default().refresh_interval(),

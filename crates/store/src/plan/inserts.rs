@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use vestibule_engine::model::{
     ActivityRecord, Credential, Definition, Millis, Organization, Otp, OutboxMessage, ProxyConfig, Submitter,
-    Template, Token, User,
+    Template, Token, User, WebhookDelivery,
 };
 use vestibule_engine::store::{TakeSend, channel_code, flavour_code};
 
@@ -179,6 +179,36 @@ pub(super) fn enqueue(message: &OutboxMessage) -> Step<'_> {
     )
 }
 
+pub(super) fn enqueue_delivery(delivery: &WebhookDelivery) -> Step<'_> {
+    let WebhookDelivery {
+        id,
+        organization_id,
+        tenant_id,
+        event_id,
+        endpoint_id,
+        payload,
+        attempts,
+        due_at,
+        expires_at,
+        created_at,
+    } = delivery;
+    one(
+        Statement::EnqueueDelivery,
+        params![
+            id.as_bytes(),
+            organization_id.as_bytes(),
+            tenant_id.as_bytes(),
+            event_id.as_bytes(),
+            endpoint_id.as_bytes(),
+            payload,
+            *attempts,
+            *due_at,
+            *expires_at,
+            *created_at,
+        ],
+    )
+}
+
 pub(super) fn insert_token(token: &Token) -> Step<'_> {
     let Token {
         tenant_id,
@@ -218,6 +248,7 @@ pub(super) fn insert_organization(organization: &Organization) -> Step<'_> {
         name,
         features,
         quorum,
+        webhooks,
         suspended_at,
         locale,
         version,
@@ -232,6 +263,7 @@ pub(super) fn insert_organization(organization: &Organization) -> Step<'_> {
             name,
             json(features),
             json(quorum),
+            json(webhooks),
             *suspended_at,
             locale.as_ref().map(ToString::to_string),
             *version,

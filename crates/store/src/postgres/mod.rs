@@ -19,11 +19,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, HandedOver, Millis, Organization,
-    ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent, HandedOver, Millis,
+    Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord, WaitingEndpoint,
+    WebhookDelivery,
 };
 use vestibule_engine::store::{
-    ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, ReadKeys, Retention, SealedPlace,
+    ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace,
     SealedRow, SealedValue, Settlement, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
@@ -404,6 +405,46 @@ impl Store for PostgresStore {
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {
         self.one(S::NextMessageDue, &[], |c| c.int()).await
+    }
+
+    async fn waiting_endpoints(
+        &self,
+        after: uuid::Uuid,
+        limit: u32,
+    ) -> Result<Vec<WaitingEndpoint>, StoreError> {
+        self.many(S::WaitingEndpoints, &params![after.as_bytes(), limit], rows::waiting_endpoint).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        worker: uuid::Uuid,
+        endpoint: uuid::Uuid,
+        limit: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<WebhookDelivery>, StoreError> {
+        let now = self.clock.now_ms();
+        let lease_end = now.saturating_add(lease_ms);
+        let claim = params![worker.as_bytes(), lease_end, endpoint.as_bytes(), now, limit];
+        let answers = self.changes(&[(S::ClaimDeliveries, &claim)]).await?;
+        let claimed = answers.last().map(|answer| flight::decode(&answer.rows, rows::delivery));
+        let mut claimed =
+            claimed.transpose().map_err(|error| StoreError(error.to_string()))?.unwrap_or_default();
+        claimed.sort_by_key(|delivery| (delivery.created_at, delivery.id));
+        Ok(claimed)
+    }
+
+    async fn settle_delivery(
+        &self,
+        id: MessageId,
+        worker: uuid::Uuid,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
+        let (statement, params) = upkeep::settle_delivery(&id, &worker, outcome);
+        Ok(self.change(statement, &params).await? == 1)
+    }
+
+    async fn last_deliveries(&self, endpoint: uuid::Uuid) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.many(S::LastDeliveries, &params![endpoint.as_bytes()], rows::delivery_state).await
     }
 
     async fn purge(&self, retention: &Retention) -> Result<u64, StoreError> {

@@ -49,7 +49,7 @@ impl BackupContents {
 pub struct Restored {
     /// What was in the backup.
     pub contents: BackupContents,
-    /// Messages that waited to be sent at the time of the backup, and were given up.
+    /// Messages, and events for webhook endpoints, that waited to be sent at the time of the backup, and were given up.
     pub messages_held_back: u64,
     /// Codes that could still be entered at the time of the backup, and were ended.
     pub codes_ended: u64,
@@ -175,7 +175,7 @@ fn settle(path: &Path) -> rusqlite::Result<(u64, u64)> {
     tx.execute(&format!("DROP TABLE IF EXISTS {FIGURES}"), [])?;
     let messages = tx.execute(
         "UPDATE outbox SET state = 2, payload = NULL, worker = NULL, error = 'restored from a backup', \
-         due_at = expires_at WHERE state = 0",
+         due_at = expires_at WHERE state IN (0, 3)",
         [],
     )?;
     for slot in ["slot_1_otp", "slot_2_otp", "slot_3_otp"] {

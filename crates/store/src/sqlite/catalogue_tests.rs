@@ -89,6 +89,8 @@ const WALKS: &[(Statement, &str)] = {
         (S::NextMessageDue, PAGE),
         (S::FailExpiredMessages, BATCH),
         (S::ClaimMessages, BATCH),
+        (S::WaitingEndpoints, PAGE),
+        (S::PurgeStaleDeliveries, BATCH),
         (S::PurgeOtps, BATCH),
         (S::PurgeTokens, BATCH),
         (S::PurgeRefusedGuesses, BATCH),

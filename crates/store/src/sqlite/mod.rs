@@ -24,11 +24,12 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, EmailEvent, HandedOver, Millis, Organization,
-    ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
+    ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent, HandedOver, Millis,
+    Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord, WaitingEndpoint,
+    WebhookDelivery,
 };
 use vestibule_engine::store::{
-    ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, ReadKeys, Retention, SealedPlace,
+    ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace,
     SealedRow, SealedValue, Settlement, Store, StoreError, SubOrganizationFilter,
 };
 use vestibule_wire::query::Page;
@@ -281,6 +282,51 @@ impl Store for SqliteStore {
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {
         self.next_due()
+    }
+
+    async fn waiting_endpoints(
+        &self,
+        after: uuid::Uuid,
+        limit: u32,
+    ) -> Result<Vec<WaitingEndpoint>, StoreError> {
+        let params = params![after.as_bytes(), limit];
+        self.readers.with(|conn| many(conn, S::WaitingEndpoints, &params, rows::waiting_endpoint))
+    }
+
+    async fn claim_deliveries(
+        &self,
+        worker: uuid::Uuid,
+        endpoint: uuid::Uuid,
+        limit: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<WebhookDelivery>, StoreError> {
+        self.upkeep(move |tx| {
+            let lease_end = tx.now.saturating_add(lease_ms);
+            let params = params![worker.as_bytes(), lease_end, endpoint.as_bytes(), tx.now, limit];
+            let mut claimed = tx.many(S::ClaimDeliveries, &params, rows::delivery)?;
+            claimed.sort_by_key(|delivery| (delivery.created_at, delivery.id));
+            Ok(claimed)
+        })
+        .await
+    }
+
+    async fn settle_delivery(
+        &self,
+        id: MessageId,
+        worker: uuid::Uuid,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
+        let outcome = outcome.clone();
+        self.upkeep(move |tx| {
+            let (statement, params) = shared::settle_delivery(&id, &worker, &outcome);
+            Ok(tx.execute(statement, &params)? == 1)
+        })
+        .await
+    }
+
+    async fn last_deliveries(&self, endpoint: uuid::Uuid) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let params = params![endpoint.as_bytes()];
+        self.readers.with(|conn| many(conn, S::LastDeliveries, &params, rows::delivery_state))
     }
 
     async fn purge(&self, retention: &Retention) -> Result<u64, StoreError> {

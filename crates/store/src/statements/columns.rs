@@ -8,7 +8,7 @@ macro_rules! prefixed {
 
 macro_rules! organization {
     ($t:literal) => {
-        prefixed!($t: "id" "parent_id" "name" "features" "quorum" "suspended_at" "locale" "version" "created_at"
+        prefixed!($t: "id" "parent_id" "name" "features" "quorum" "webhooks" "suspended_at" "locale" "version" "created_at"
             "updated_at")
     };
 }
@@ -60,6 +60,13 @@ macro_rules! message {
     ($t:literal) => {
         prefixed!($t: "id" "organization_id" "tenant_id" "otp_id" "channel" "payload" "attempts" "due_at"
             "expires_at" "created_at")
+    };
+}
+
+macro_rules! delivery {
+    ($t:literal) => {
+        prefixed!($t: "id" "organization_id" "tenant_id" "otp_id" "endpoint_id" "payload" "attempts" "due_at" "expires_at"
+            "created_at")
     };
 }
 

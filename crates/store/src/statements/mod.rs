@@ -8,6 +8,7 @@ mod keys;
 mod lists;
 mod reads;
 mod upkeep;
+mod webhooks;
 mod writes;
 
 use crate::dialect::{self, Dialect, Pair};
@@ -214,6 +215,13 @@ statements! {
     ResealMessage "reseal_message" => same(keys::RESEAL_MESSAGE);
     ResealProxyKey "reseal_proxy_key" => same(keys::RESEAL_PROXY_KEY);
     ClaimMessages "claim_messages" => dialect::CLAIM_MESSAGES;
+    EnqueueDelivery "enqueue_delivery" => same(webhooks::ENQUEUE_DELIVERY);
+    WaitingEndpoints "waiting_endpoints" => same(webhooks::WAITING_ENDPOINTS);
+    ClaimDeliveries "claim_deliveries" => webhooks::CLAIM_DELIVERIES;
+    SettleDelivery "settle_delivery" => same(webhooks::SETTLE_DELIVERY);
+    RetryDelivery "retry_delivery" => same(webhooks::RETRY_DELIVERY);
+    LastDeliveries "last_deliveries" => same(webhooks::LAST_DELIVERIES);
+    PurgeStaleDeliveries "purge_stale_deliveries" => same(webhooks::PURGE_STALE_DELIVERIES);
     ActivitiesAfter "activities_after" => same(lists::ACTIVITIES_AFTER);
     ActivitiesBefore "activities_before" => same(lists::ACTIVITIES_BEFORE);
     ChosenActivitiesAfter "chosen_activities_after" => dialect::CHOSEN_ACTIVITIES_AFTER;

@@ -166,7 +166,7 @@ pub(super) const USE_TOKEN_FOR_SIGNUP: &str = "UPDATE tokens SET signed_up_at = 
 pub(super) const INSERT_ORGANIZATION: &str = concat!(
     "INSERT INTO organizations (",
     organization!(""),
-    ", tenant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    ", tenant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 );
 
 pub(super) const INSERT_USER: &str =
@@ -245,7 +245,7 @@ pub(super) const DELETE_CONTACTS_OF_USER: &str =
     "DELETE FROM contacts WHERE organization_id = $1 AND user_id = $2";
 
 pub(super) const UPDATE_ORGANIZATION: &str = "UPDATE organizations SET name = $1, features = $2, quorum = $3, \
-    version = version + 1, updated_at = $4 WHERE id = $5 AND version = $6";
+    webhooks = $4, version = version + 1, updated_at = $5 WHERE id = $6 AND version = $7";
 
 pub(super) const DELETE_ORGANIZATION: &str =
     "DELETE FROM organizations WHERE id = $1 AND version = $2 AND parent_id IS NOT NULL";

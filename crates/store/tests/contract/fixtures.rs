@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use uuid::Uuid;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Credential, Millis, Organization, Otp, OutboxMessage, Submitter, Token, User,
+    ActivityRecord, ContactKey, Credential, DELIVERY_LIFETIME_MS, Millis, Organization, Otp, OutboxMessage,
+    Submitter, Token, User, WebhookDelivery, WebhookEndpoint,
 };
 use vestibule_engine::store::{CallerKey, ChangeSet, CommitError, Facts, IntentKeys, ReadKeys, Store, Write};
 use vestibule_wire::view::{ActivityStatus, CredentialType, Quorum};
 use vestibule_wire::{
     ActivityId, Contact, Feature, FeatureName, MessageId, OrganizationId, OtpFlavour, OtpId, OtpType,
-    TokenId, UserId, VoteId,
+    TokenId, UserId, VoteId, WebhookEndpointId,
 };
 
 /// When every test begins.
@@ -137,11 +138,24 @@ pub fn organization(parent_id: Option<OrganizationId>) -> Organization {
             Feature { name: FeatureName::WebauthnOrigins, value: "https://example.com".to_owned() },
         ],
         quorum: Quorum { threshold: 1, user_ids: vec![UserId(new_id())] },
+        webhooks: vec![webhook()],
         suspended_at: None,
         locale: None,
         version: 1,
         created_at: START,
         updated_at: START,
+    }
+}
+
+/// A webhook endpoint that is told of activities.
+pub fn webhook() -> WebhookEndpoint {
+    let subscription = serde_json::json!({ "eventType": "ACTIVITY_UPDATES", "filtersJson": "{}" });
+    WebhookEndpoint {
+        id: WebhookEndpointId(new_id()),
+        name: "A hook".to_owned(),
+        url: "https://hooks.example.com/".to_owned(),
+        is_active: true,
+        subscriptions: vec![serde_json::from_value(subscription).unwrap()],
     }
 }
 
@@ -278,6 +292,22 @@ pub fn message(tenant_id: OrganizationId) -> OutboxMessage {
         attempts: 0,
         due_at: START,
         expires_at: START + 5 * MINUTE,
+        created_at: START,
+    }
+}
+
+/// A delivery that is due at once.
+pub fn delivery(owner: OrganizationId, endpoint: Uuid) -> WebhookDelivery {
+    WebhookDelivery {
+        id: MessageId(new_id()),
+        organization_id: owner,
+        tenant_id: owner,
+        event_id: new_id(),
+        endpoint_id: endpoint,
+        payload: b"sealed".to_vec(),
+        attempts: 0,
+        due_at: START,
+        expires_at: START + DELIVERY_LIFETIME_MS,
         created_at: START,
     }
 }

@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod purge;
 pub mod readings;
 pub mod settings;
+pub mod webhooks;
 
 /// Hands the list of cases to a macro.
 macro_rules! for_each_case {
@@ -126,6 +127,12 @@ macro_rules! for_each_case {
             settings::an_organization_has_one_proxy_config,
             settings::templates_are_found_by_id_and_by_age,
             settings::a_store_that_works_is_ready,
+            webhooks::endpoints_come_back_with_their_organization,
+            webhooks::a_delivery_is_claimed_once_across_workers,
+            webhooks::endpoints_with_something_waiting_are_found_one_by_one,
+            webhooks::what_became_of_deliveries_is_kept_for_a_while,
+            webhooks::messages_and_deliveries_do_not_see_each_other,
+            webhooks::deliveries_go_with_their_time,
         }
     };
 }

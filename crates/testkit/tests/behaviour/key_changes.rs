@@ -188,7 +188,7 @@ async fn after_a_rewrap_the_old_sealing_key_is_not_needed() {
     let done = middle.engine.rewrap().await.expect("moved");
     assert_eq!((done.sealing_key.as_str(), &done.superseded), (bare.sealing_key().id(), &vec![old_id]));
     let moved = [done.keys, done.otp_targets, done.messages, done.proxy_keys, done.unreadable];
-    assert_eq!(moved, [5, 1, 1, 1, 0], "{done:?}");
+    assert_eq!(moved, [6, 1, 1, 1, 0], "{done:?}");
     assert!(done.activities > 3, "{done:?}");
     let again = middle.engine.rewrap().await.expect("nothing left");
     assert_eq!((again.activities, again.keys, again.superseded.len()), (0, 0, 0));

@@ -69,7 +69,7 @@ async fn a_sealing_key_alone_is_enough_once_the_database_has_keys() {
 async fn the_database_holds_no_secret_in_clear() {
     let server = TestServer::start().await;
     let rows = server.store.server_keys().await.expect("the store answers");
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), KeyRole::ALL.len());
     for key in document(server.keys.file())["keys"].as_array().expect("keys") {
         let secret = hex::decode(key["secret"].as_str().expect("text")).expect("hex");
         for row in &rows {
@@ -92,7 +92,7 @@ async fn of_nodes_that_start_at_once_with_other_files_one_is_taken() {
     for error in refused.into_iter().filter_map(Result::err) {
         assert!(matches!(error, KeyTableError::LacksSealingKeys(_)) && error.needs_acceptance(), "{error}");
     }
-    assert_eq!(store.server_keys().await.expect("the store answers").len(), 6);
+    assert_eq!(store.server_keys().await.expect("the store answers").len(), KeyRole::ALL.len());
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_second_sealing_key_may_wait_in_the_file() {
 
     // Another key under the old one's name is another key.
     let forged = with(&document(server.keys.file()), |keys| {
-        keys[5]["secret"] = entry(51, KeyRole::SealingKey)["secret"].clone();
+        keys[6]["secret"] = entry(51, KeyRole::SealingKey)["secret"].clone();
     });
     let refused = server.another_node(file(&forged)).await.map(|_| ()).expect_err("it opens nothing");
     assert!(matches!(&refused, KeyTableError::LacksSealingKeys(ids) if ids.len() == 1), "{refused}");
@@ -211,37 +211,47 @@ async fn named(store: &Arc<dyn Store>, role: KeyRole) -> Vec<String> {
     rows.into_iter().filter(|row| row.role == role).map(|row| row.id).collect()
 }
 
-#[tokio::test]
-async fn a_database_from_before_ordinary_tokens_gets_one_signer() {
-    let (_keep, store) = empty().await;
-    let before =
-        || file(&with(&document(&generated(1)), |keys| keys.retain(|key| key["role"] != "token-signer")));
-    let ring = open(&store, before()).await.expect("an older file is enough for a new database");
-    let first = named(&store, KeyRole::TokenSigner).await;
-    assert_eq!(first, [ring.current().token_signer(EPOCH_MS).0]);
+/// Which key of a role a node uses at the beginning.
+fn signer(ring: &KeyRing, role: KeyRole) -> String {
+    let keys = ring.current();
+    match role {
+        KeyRole::WebhookSigner => keys.webhook_signer(EPOCH_MS).0.to_owned(),
+        _ => keys.token_signer(EPOCH_MS).0.to_owned(),
+    }
+}
 
-    // A table that was filled before there was such a role: of servers that start at once, one makes the key for all.
-    let drop_signer = Write::ServerKey(KeyWrite::Delete { id: first[0].clone(), version: 0 });
-    store.commit(ChangeSet { writes: vec![drop_signer] }).await.expect("it was there");
-    let rings =
-        join_all((0..5).map(|n| {
+#[tokio::test]
+async fn a_database_from_before_a_role_that_servers_fill_gets_one_key_of_it() {
+    for role in [KeyRole::TokenSigner, KeyRole::WebhookSigner] {
+        let (_keep, store) = empty().await;
+        let before =
+            || file(&with(&document(&generated(1)), |keys| keys.retain(|key| key["role"] != role.as_str())));
+        let ring = open(&store, before()).await.expect("an older file is enough for a new database");
+        let first = named(&store, role).await;
+        assert_eq!(first, [signer(&ring, role)]);
+
+        // A table that was filled before there was such a role: of servers that start at once, one makes the key for all.
+        let drop_signer = Write::ServerKey(KeyWrite::Delete { id: first[0].clone(), version: 0 });
+        store.commit(ChangeSet { writes: vec![drop_signer] }).await.expect("it was there");
+        let rings = join_all((0..5).map(|n| {
             let store = store.clone();
             async move {
                 KeyRing::open(&*store, before(), &SeededEntropy::new(100 + n)).await.expect("its own file")
             }
         }))
         .await;
-    assert_eq!(named(&store, KeyRole::TokenSigner).await.len(), 1);
-    for ring in &rings {
-        assert_eq!(ring.current(), rings[0].current());
-    }
-    let before_restart = named(&store, KeyRole::TokenSigner).await;
-    open(&store, before()).await.expect("again");
-    assert_eq!(named(&store, KeyRole::TokenSigner).await, before_restart, "it is made once");
+        assert_eq!(named(&store, role).await.len(), 1);
+        for ring in &rings {
+            assert_eq!(ring.current(), rings[0].current());
+        }
+        let before_restart = named(&store, role).await;
+        open(&store, before()).await.expect("again");
+        assert_eq!(named(&store, role).await, before_restart, "it is made once");
 
-    // The file's own key counts where it has one and the table is empty.
-    let (_keep, store) = empty().await;
-    open(&store, generated(1)).await.expect("first keys");
-    let own = entry(1, KeyRole::TokenSigner);
-    assert_eq!(json!(named(&store, KeyRole::TokenSigner).await), json!([own["id"]]));
+        // The file's own key counts where it has one and the table is empty.
+        let (_keep, store) = empty().await;
+        open(&store, generated(1)).await.expect("first keys");
+        let own = entry(1, role);
+        assert_eq!(json!(named(&store, role).await), json!([own["id"]]));
+    }
 }

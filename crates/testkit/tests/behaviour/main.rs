@@ -31,3 +31,4 @@ mod stamps;
 mod sub_organizations;
 mod tokens;
 mod users;
+mod webhooks;

@@ -5,8 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Refusal;
-use crate::schema;
+use crate::destination::Destination;
+use crate::{Refusal, schema};
 
 macro_rules! feature_names {
     ($($(#[$doc:meta])* $variant:ident => $name:literal;)*) => {
@@ -82,6 +82,8 @@ pub struct SetOrganizationFeatureIntent {
 pub struct SetOrganizationFeature {
     /// The feature as it shall be.
     pub feature: Feature,
+    /// Where the legacy webhook leads, where this is it.
+    pub webhook: Option<Destination>,
 }
 
 impl TryFrom<SetOrganizationFeatureIntent> for SetOrganizationFeature {
@@ -93,7 +95,9 @@ impl TryFrom<SetOrganizationFeatureIntent> for SetOrganizationFeature {
                 "a feature's value has at most 4096 bytes and no control characters",
             ));
         }
-        Ok(Self { feature: Feature { name: i.name, value: i.value } })
+        let is_webhook = i.name == FeatureName::Webhook && !i.value.is_empty();
+        let webhook = is_webhook.then(|| Destination::parse(&i.value)).transpose()?;
+        Ok(Self { feature: Feature { name: i.name, value: i.value }, webhook })
     }
 }
 

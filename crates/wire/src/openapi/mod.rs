@@ -10,21 +10,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{ActivityType, intent, proxy, query, results, schema, view};
 
-/// Which paths a description has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// Those that are answered.
-    Served,
-    /// Those that are read but not answered yet, too.
-    Read,
-}
-
 /// The description of the public API.
-pub fn public(extent: Extent) -> Value {
+pub fn public() -> Value {
     let mut generator = generator();
     let mut paths = Map::new();
     let mut names: Vec<&str> = Vec::new();
-    for t in ActivityType::ALL.iter().filter(|t| extent == Extent::Read || t.is_served()) {
+    for t in ActivityType::ALL {
         if !names.contains(&t.path()) {
             names.push(t.path());
         }
@@ -35,13 +26,11 @@ pub fn public(extent: Extent) -> Value {
         paths.insert(format!("/public/v1/submit/{name}"), item);
     }
     for name in query::QUERIES {
-        if extent == Extent::Served && !query::served().any(|served| served == *name) {
-            continue;
-        }
         if let Some((body, answer)) = query::schemas(name, &mut generator) {
             paths.insert(format!("/public/v1/query/{name}"), operation(name, "queries", body, answer));
         }
     }
+    paths.insert("/public/v1/discovery/webhooks/jwks".to_owned(), webhook_keys(&mut generator));
     let secured = ["X-Stamp", "X-Stamp-Webauthn", "X-Stamp-Attested", "X-Session"];
     let about = "The body of an activity names its version in type and has that version's members in parameters. \
                  Requests are signed: the stamp is over the bytes of the body. An optional member that is null or an \
@@ -117,6 +106,26 @@ fn operation(name: &str, tag: &str, body: Schema, answer: Schema) -> Value {
             "requestBody": { "required": true, "content": json(body.into()) },
             "responses": {
                 "200": { "description": "Done.", "content": json(answer.into()) },
+                "default": {
+                    "description": "Refused.",
+                    "content": json(json!({ "$ref": "#/components/schemas/ErrorBody" })),
+                },
+            },
+        },
+    })
+}
+
+/// The one path that is read with GET, by anybody.
+fn webhook_keys(generator: &mut SchemaGenerator) -> Value {
+    let json = |schema: Value| json!({ "application/json": { "schema": schema } });
+    json!({
+        "get": {
+            "operationId": "webhook_jwks",
+            "tags": ["discovery"],
+            "summary": "The keys that webhook deliveries are signed with",
+            "security": [],
+            "responses": {
+                "200": { "description": "Done.", "content": json(form::<view::WebhookJwks>(generator)) },
                 "default": {
                     "description": "Refused.",
                     "content": json(json!({ "$ref": "#/components/schemas/ErrorBody" })),

@@ -315,3 +315,32 @@ pub struct WebhookEndpointData {
     /// What it is told of.
     pub subscriptions: Vec<WebhookSubscriptionParams>,
 }
+
+/// `WebhookJwks`: a JSON Web Key Set (RFC 7517, section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WebhookJwks {
+    /// Those that sign, and those that did so lately.
+    pub keys: Vec<WebhookJwk>,
+}
+
+/// `WebhookJwk`: a public key of Ed25519 (RFC 8037).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WebhookJwk {
+    /// What `X-Turnkey-Signature-Key-Id` says.
+    pub kid: String,
+    /// `OKP`
+    pub kty: String,
+    /// `Ed25519`
+    pub crv: String,
+    /// `EdDSA`
+    pub alg: String,
+    /// `sig`
+    #[serde(rename = "use")]
+    pub key_use: String,
+    /// base64url of 32 bytes.
+    pub x: String,
+    /// `ed25519`
+    pub turnkey_signature_algorithm: String,
+    /// `v1`
+    pub turnkey_signature_version: String,
+}

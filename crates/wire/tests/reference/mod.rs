@@ -63,7 +63,7 @@ impl Reference {
             "publicKey" => "02d3f1b2c4a5968778695a4b3c2d1e0f0f1e2d3c4b5a69788796a5b4c3d2e1f0aa",
             "template" => "{{.OtpCode}}",
             "magicLinkTemplate" => "https://app.example/?c=%s",
-            "templateVariables" => "{}",
+            "templateVariables" | "filtersJson" => "{}",
             "logoUrl" | "url" => "https://app.example/x",
             "allowedOrigins" => "*",
             "allowedAuthMethods" => "email",
