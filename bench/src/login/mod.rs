@@ -4,6 +4,7 @@ mod client;
 mod comparison;
 mod database;
 mod delay;
+mod delivery;
 mod limit;
 mod load;
 mod mail;

@@ -108,6 +108,12 @@ impl Server {
         &self.directory
     }
 
+    /// Where it shows its metrics; its log tells.
+    pub fn metrics(&self) -> Result<SocketAddr> {
+        let log = fs::read_to_string(self.directory().join(LOG)).context("cannot read the server's log")?;
+        metrics_address(&log).context("the server's log does not say where its metrics are")
+    }
+
     /// What the server complained of last, for whoever has to explain a failed run: its files go with it.
     pub fn troubles(&self) -> String {
         troubles(&fs::read_to_string(self.directory().join(LOG)).unwrap_or_default())
@@ -131,11 +137,19 @@ fn troubles(log: &str) -> String {
     }
 }
 
+/// The address in the line that says where metrics are served.
+fn metrics_address(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().find(|line| line.contains("metrics are served"))?;
+    let (_, rest) = line.split_once("\"address\":\"")?;
+    rest.split_once('"')?.0.parse().ok()
+}
+
 /// Everything that is not named here has its default.
 fn config(setup: &Setup, mail: SocketAddr) -> String {
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n\
          [keys]\nfile = \"{KEYS}\"\n\
+         [metrics]\nlisten = \"127.0.0.1:0\"\n\
          [email]\nfrom = \"no-reply@acme.example\"\nhost = \"{}\"\nport = {}\ntls = \"none\"\nhello_name = \"login.acme.example\"\n",
         mail.ip(),
         mail.port()
@@ -185,6 +199,15 @@ fn ready(child: &mut Child) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_tells_where_metrics_are() {
+        let line = r#"{"level":"INFO","message":"metrics are served","address":"127.0.0.1:4711"}"#;
+        assert_eq!(metrics_address(&format!("ready\n{line}\n")), "127.0.0.1:4711".parse().ok());
+        let line = r#"{"level":"INFO","fields":{"message":"metrics are served","address":"[::1]:4711"}}"#;
+        assert_eq!(metrics_address(line), "[::1]:4711".parse().ok());
+        assert_eq!(metrics_address("ready"), None);
+    }
 
     #[test]
     fn the_last_troubles_of_a_log_are_told() {

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::Setup;
 use super::database::{Postgres, Usage};
 use super::delay::{Shim, Syncs};
+use super::delivery::Delivery;
 use super::load::{self, Point};
 use super::mail::MailServer;
 use super::server::Server;
@@ -78,6 +79,8 @@ pub struct Measured {
     pub syncs: Option<f64>,
     /// What PostgreSQL used.
     pub usage: Option<Usage>,
+    /// How long messages took from the request to the mail server's answer, by the server's own account.
+    pub delivery: Delivery,
     /// How many logins that was for, whether they ended in time or not.
     pub logins: f64,
     /// How long it took altogether.
@@ -126,6 +129,7 @@ impl Subject {
 
     /// Measures it once.
     pub async fn measure(&self, connections: usize, time: Duration) -> Result<Measured> {
+        let delivered = Delivery::of(self.server.metrics()?)?;
         let before = (self.sync_count()?, self.usage()?, self.site.users_waiting());
         let (point, took) =
             load::run(&self.site, self.server.pid(), connections, time).await.with_context(|| {
@@ -134,7 +138,8 @@ impl Subject {
         let logins = before.2.saturating_sub(self.site.users_waiting()) as f64;
         let syncs = before.0.zip(self.sync_count()?).map(|(before, after)| (after - before) as f64 / logins);
         let usage = before.1.zip(self.usage()?).map(|(before, after)| after - before);
-        Ok(Measured { point, syncs, usage, logins, took })
+        let delivery = Delivery::of(self.server.metrics()?)?.since(&delivered);
+        Ok(Measured { point, syncs, usage, delivery, logins, took })
     }
 
     /// Where what must last is written.

@@ -66,6 +66,7 @@ impl Results<'_> {
             )?;
         }
         self.write_steps(out)?;
+        self.write_delivery(out)?;
         writeln!(
             out,
             "\nResident memory of the server: {:.0} MiB when it is ready, {:.0} MiB at the end, {:.0} MiB at its highest.\n",
@@ -95,6 +96,23 @@ impl Results<'_> {
                 write!(out, " {p50:.2} / {p99:.2} |")?;
             }
             writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    fn write_delivery(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "\nMilliseconds from the request to the mail server's answer, as the server counts them in `vestibule_delivery_seconds`.\n"
+        )?;
+        writeln!(out, "| connections | p50 | p99 |")?;
+        writeln!(out, "|---:|---:|---:|")?;
+        for (index, connections) in self.plan.connections.iter().enumerate() {
+            let of = |share| {
+                let rounds = self.rounds.iter().map(|round| &round.measured[0][index].delivery);
+                median(rounds.map(|delivery| delivery.quantile(share)))
+            };
+            writeln!(out, "| {connections} | {:.1} | {:.1} |", of(0.5), of(0.99))?;
         }
         Ok(())
     }

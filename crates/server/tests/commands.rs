@@ -235,6 +235,56 @@ fn a_contact_is_reset() {
 }
 
 #[test]
+fn a_contact_is_shown_and_only_one_that_is_left_alone_is_lifted() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let env = env_file(&directory.join("vestibule-data/dev.env"));
+    let organization = env["VESTIBULE_ORGANIZATION_ID"].as_str();
+    let contact =
+        |command| ["contact", command, "--organization", organization, "--type", "email", "ann@example.com"];
+    let shown = run_json(directory, &contact("show"));
+    assert_eq!(shown, json!({ "suppressed": null, "failures": 0, "lastSendMs": null }));
+    let said = refused(directory, &contact("lift"));
+    assert!(said.contains("unable to find suppressed contact"), "{said}");
+    server.stop();
+}
+
+#[test]
+fn routes_are_set_listed_and_cleared_and_name_known_providers() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let env = env_file(&directory.join("vestibule-data/dev.env"));
+    let organization = env["VESTIBULE_ORGANIZATION_ID"].as_str();
+    let route = |command, rest: &[&'static str]| {
+        [&["route", command, "--organization", organization][..], rest].concat()
+    };
+    assert_eq!(run_json(directory, &route("list", &[])), json!({}));
+    let set = run_json(directory, &route("set", &["--channel", "email", "inbox"]));
+    assert_eq!(set, json!({ "email": ["inbox"] }));
+    run_json(directory, &route("set", &["--channel", "sms", "--prefix", "+49", "inbox"]));
+    let listed = json!({ "email": ["inbox"], "sms": { "+49": ["inbox"] } });
+    assert_eq!(run_json(directory, &route("list", &[])), listed);
+
+    for (rest, reason) in [
+        (&["--channel", "email", "ses"][..], "provider \"ses\": the configuration has none of this name"),
+        (&["--channel", "email", "inbox", "inbox"], "more than once"),
+        (&["--channel", "email", "--prefix", "+49", "inbox"], "a prefix is"),
+        (&["--channel", "sms", "--prefix", "49", "inbox"], "a prefix is"),
+    ] {
+        let said = refused(directory, &route("set", rest));
+        assert!(said.contains(reason), "{said}");
+    }
+    let left = run_json(directory, &route("clear", &["--channel", "email"]));
+    assert_eq!(left, json!({ "sms": { "+49": ["inbox"] } }));
+    let said = refused(directory, &route("clear", &["--channel", "email"]));
+    assert!(said.contains("unable to find route"), "{said}");
+    server.stop();
+    assert_eq!(run_json(directory, &route("list", &[])), left, "without a server, too");
+}
+
+#[test]
 fn a_request_takes_its_body_from_a_file_or_standard_input() {
     let directory = workspace();
     let directory = directory.path();
