@@ -113,6 +113,7 @@ impl Parts {
             entropy: Arc::new(SystemEntropy),
             limits: RequestLimits { addresses, ..RequestLimits::default() },
             receipts: None,
+            captcha: None,
             dev: None,
         });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;

@@ -5,6 +5,7 @@
 //! nothing else: no log line, no error and no `Debug` output has them.
 
 pub mod channel;
+pub mod domains;
 mod gsm7;
 pub mod preview;
 pub mod receipts;

@@ -1,6 +1,6 @@
 //! The one path every request takes: read, authenticate, decide, commit.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use vestibule_wire::{ActivityType, Envelope, Intent, ParsedIntent, Refusal, Sess
 
 use crate::Clock;
 use crate::activities::{self, Context, Decision};
+use crate::addresses::{self, DomainCheck};
 use crate::authority::{Matter, PolicyCache, ScopeCache};
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, Via, authenticate};
 use crate::destinations::{NoNames, Resolver};
@@ -40,6 +41,9 @@ const CACHED_KEYS: usize = 16_384;
 /// The activities that may name the parent for the one sub-organization that the credential lives in (G-STAMP-4).
 const RESOLVING: [&str; 3] = ["STAMP_LOGIN", "CREATE_READ_ONLY_SESSION", "CREATE_READ_WRITE_SESSION"];
 
+/// Facts that were read so long ago, milliseconds, are read anew before a decision.
+const STALE_MS: i64 = 100;
+
 /// What the engine works with.
 #[derive(Clone)]
 pub struct Services {
@@ -61,6 +65,7 @@ pub struct Engine {
     pub(crate) policies: PolicyCache,
     pub(crate) scopes: ScopeCache,
     pub(crate) resolver: Arc<dyn Resolver>,
+    domains: OnceLock<Arc<dyn DomainCheck>>,
     queued: Notify,
     told: Notify,
 }
@@ -102,9 +107,15 @@ impl Engine {
             policies: PolicyCache::default(),
             scopes: ScopeCache::default(),
             resolver: Arc::new(NoNames),
+            domains: OnceLock::new(),
             queued: Notify::new(),
             told: Notify::new(),
         }
+    }
+
+    /// Has the domains of addresses judged from now on; without this all are taken. Only the first call counts.
+    pub fn judge_domains_by(&self, check: Arc<dyn DomainCheck>) {
+        let _ = self.domains.set(check);
     }
 
     /// Notified after each commit that queued a message.
@@ -162,6 +173,7 @@ impl Engine {
         // One key set from start to end, however often it decides.
         let key_set = self.services.keys.current();
         let mut verified = None;
+        let mut domains_judged = false;
         let mut round = 0;
         while round < rounds {
             round += 1;
@@ -193,6 +205,16 @@ impl Engine {
                 let ParsedIntent { intent, echo } = parsed.as_ref().map_err(Clone::clone)?;
                 self.check_liveness(envelope.timestamp_ms, facts.now)?;
                 self.may_submit(&caller, envelope.activity_type, intent, facts.now).await?;
+                if let Some(check) = self.domains.get().filter(|_| !domains_judged) {
+                    domains_judged = true;
+                    let asked_at = self.services.clock.now_ms();
+                    addresses::check(&**check, intent).await?;
+                    if self.services.clock.now_ms() - asked_at >= STALE_MS {
+                        // The decision is made from what holds now.
+                        rounds += 1;
+                        continue;
+                    }
+                }
                 let proposal =
                     Proposal { envelope, intent, echo, body, fingerprint, caller: &caller, facts: &facts };
                 match intent {

@@ -4,9 +4,11 @@
 //! every effect commits with its cause or not at all.
 
 mod activities;
+mod addresses;
 mod admin;
 mod authority;
 mod caller;
+mod captcha;
 mod clock;
 mod delivery;
 pub mod destinations;
@@ -27,8 +29,10 @@ mod tokens;
 mod views;
 mod votes;
 
+pub use addresses::{DomainCheck, DomainVerdict};
 pub use admin::{CreatedOrganization, NewTemplate, WebhookStatus};
 pub use caller::StampHeaders;
+pub use captcha::{CaptchaProvider, CaptchaWidget, Challenged, Unchallenged};
 pub use clock::Clock;
 pub use delivery::ContactStanding;
 pub use engine::{Engine, Services};

@@ -8,7 +8,7 @@ use vestibule_crypto::entropy::array;
 use vestibule_crypto::fingerprint::sha256;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::token::{self, PeekedToken};
-use vestibule_wire::proxy::{self, AccountAnswer, SignupAnswer, WalletKitConfig};
+use vestibule_wire::proxy::{self, AccountAnswer, ClientParams, SignupAnswer, WalletKitConfig};
 use vestibule_wire::query::{Cursor, Filter, Page};
 use vestibule_wire::view::Activity;
 use vestibule_wire::{
@@ -18,6 +18,7 @@ use vestibule_wire::{
 
 use crate::activities::{self, proxy_key_place};
 use crate::caller::StampRecord;
+use crate::captcha::{CaptchaProvider, CaptchaWidget, Challenged};
 use crate::engine::{Engine, Speaker, Submission, unavailable};
 use crate::model::{ContactKey, Organization, ProxyConfig};
 use crate::queries::suborg_filter;
@@ -39,9 +40,10 @@ impl Engine {
         endpoint: &str,
         body: &[u8],
         languages: Option<&str>,
+        challenged: &dyn Challenged,
     ) -> Result<Value, Refusal> {
         let organization = self.proxied_organization(config).await?;
-        let call = Call { engine: self, config, organization, languages };
+        let call = Call { engine: self, config, organization, languages, challenged };
         match endpoint {
             "otp_init" => call.otp_init(ActivityType::InitOtpV2, body).await,
             "otp_init_v2" => call.otp_init(ActivityType::InitOtpV3, body).await,
@@ -67,7 +69,7 @@ impl Engine {
             }
             "wallet_kit_client_params" => {
                 proxy::parse::<Map<String, Value>>(body)?;
-                Ok(json!({}))
+                answer(&call.client_params())
             }
             _ => Err(Refusal::UnknownPath),
         }
@@ -93,12 +95,21 @@ struct Call<'a> {
     config: &'a ProxyConfig,
     organization: Organization,
     languages: Option<&'a str>,
+    challenged: &'a dyn Challenged,
 }
 
 impl Call<'_> {
     async fn otp_init(&self, activity: ActivityType, body: &[u8]) -> Result<Value, Refusal> {
         let b: proxy::OtpInit = proxy::parse(body)?;
         self.channel(b.otp_type)?;
+        if self.config.settings.captcha_enabled {
+            // A token is good once: no typing mistake should use it up.
+            if b.contact.is_empty() {
+                return Err(Refusal::MissingField("contact".to_owned()));
+            }
+            Contact::parse(b.otp_type, &b.contact)?;
+            self.challenged.prove_human().await?;
+        }
         let s = &self.config.settings;
         let email = &s.email_customization_params;
         let template = match b.email_customization.and_then(|e| e.template_id) {
@@ -297,6 +308,10 @@ impl Call<'_> {
                 {
                     self.method("wallet")?;
                 }
+                // With a verification token the contact was proved, which took a captcha.
+                if self.config.settings.captcha_enabled {
+                    self.challenged.prove_human().await?;
+                }
             }
         }
         let parameters = json!({
@@ -324,6 +339,23 @@ impl Call<'_> {
             }
             _ => Err(Refusal::Unavailable),
         }
+    }
+
+    /// What clients need to show a captcha. The contract has a member for Turnstile alone.
+    fn client_params(&self) -> ClientParams {
+        let widget = self.engine.settings.captcha.as_ref().filter(|_| self.config.settings.captcha_enabled);
+        let mut params = ClientParams::default();
+        match widget {
+            Some(CaptchaWidget { provider: CaptchaProvider::Turnstile, site_key }) => {
+                params.turnstile_site_key = Some(site_key.clone());
+            }
+            Some(CaptchaWidget { provider, site_key }) => {
+                params.captcha_provider = Some(provider.name());
+                params.captcha_site_key = Some(site_key.clone());
+            }
+            None => {}
+        }
+        params
     }
 
     fn wallet_kit_config(&self) -> Value {

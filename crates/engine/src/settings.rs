@@ -1,5 +1,9 @@
 //! What the operator decides.
 
+use vestibule_wire::AliasRules;
+
+use crate::captcha::CaptchaWidget;
+
 /// The issuer of ordinary tokens where the operator named none: a URL, as many libraries expect, that nobody can own.
 pub const TOKEN_ISSUER: &str = "https://vestibule.invalid";
 
@@ -39,6 +43,10 @@ pub struct Settings {
     pub passkey_rp_ids: Vec<String>,
     /// Whether webhooks may lead to this machine, and by http: for development and tests.
     pub loopback_webhooks: bool,
+    /// Which spellings of an address reach one mailbox, for counting sends to it.
+    pub alias_rules: AliasRules,
+    /// The captcha that auth proxies may ask for; `None`: there is none, and it cannot be switched on.
+    pub captcha: Option<CaptchaWidget>,
     /// How long after it was made a new key begins to sign: every node must have read the key table by then.
     pub key_activation_ms: i64,
 }
@@ -62,6 +70,8 @@ impl Default for Settings {
             passkeys_verify_users: false,
             passkey_rp_ids: Vec::new(),
             loopback_webhooks: false,
+            alias_rules: AliasRules::default(),
+            captcha: None,
             key_activation_ms: 60_000,
         }
     }

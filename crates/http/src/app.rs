@@ -21,13 +21,14 @@ use vestibule_engine::store::Store;
 use vestibule_engine::{Engine, Entropy};
 use vestibule_wire::Refusal;
 
+use crate::captcha::{Caller, Captcha};
 use crate::cors::Cors;
 use crate::dev::{Dev, DevSurface};
 use crate::limits::{AddressBook, Client, RequestLimits};
 use crate::receipts::ReceiptSurface;
 use crate::request_id::{self, RequestIds};
 use crate::routes::{self, Route, Surface};
-use crate::{auth_proxy, body, docs, public_api, refusal, well_known};
+use crate::{auth_proxy, body, docs, limits, public_api, refusal, well_known};
 
 /// Label of paths outside the table.
 const OTHER: &str = "other";
@@ -46,6 +47,8 @@ pub struct AppState {
     pub limits: RequestLimits,
     /// Where providers send receipts; `None` where none does.
     pub receipts: Option<ReceiptSurface>,
+    /// Checks the captchas that auth proxies ask for; `None` where there is no provider.
+    pub captcha: Option<Captcha>,
     /// The inbox, clock and page of `vestibule dev`; `None` in production.
     pub dev: Option<DevSurface>,
 }
@@ -61,6 +64,7 @@ struct Inner {
     limits: RequestLimits,
     receipts: Option<ReceiptSurface>,
     addresses: Option<AddressBook>,
+    captcha: Option<Captcha>,
     ids: RequestIds,
     dev: Option<Dev>,
 }
@@ -68,7 +72,7 @@ struct Inner {
 impl App {
     /// Puts the surface together.
     pub fn new(state: AppState) -> Self {
-        let AppState { engine, keys, store, entropy, limits, receipts, dev } = state;
+        let AppState { engine, keys, store, entropy, limits, receipts, captcha, dev } = state;
         metrics::describe_counter!("vestibule_http_requests_total", "Requests answered, by route and status");
         metrics::describe_histogram!(
             "vestibule_http_request_seconds",
@@ -82,6 +86,7 @@ impl App {
             addresses: AddressBook::new(&limits.addresses, Instant::now()),
             limits,
             receipts,
+            captcha,
             ids: RequestIds::new(&*entropy),
             dev: dev.map(Dev::new),
         }))
@@ -166,7 +171,12 @@ impl Inner {
                     book.take(client, Instant::now())?;
                 }
                 let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
-                auth_proxy::call(&self.engine, route.name, &head.headers, &body).await
+                let caller = Caller {
+                    captcha: self.captcha.as_ref(),
+                    headers: &head.headers,
+                    address: limits::origin(peer, &head.headers, &self.limits.addresses.trusted_proxies),
+                };
+                auth_proxy::call(&self.engine, &caller, route.name, &head.headers, &body).await
             }
             Surface::Receipts => self.receipt(peer, path, &head, body).await,
             Surface::Keys => well_known::keys(&self.keys.current()),

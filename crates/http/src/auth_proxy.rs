@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use vestibule_engine::Engine;
+use vestibule_engine::{Challenged, Engine};
 use vestibule_wire::Refusal;
 
 use crate::{answer, public_api::single};
@@ -10,6 +10,7 @@ use crate::{answer, public_api::single};
 /// `POST /v1/<name>`
 pub async fn call(
     engine: &Engine,
+    challenged: &dyn Challenged,
     name: &str,
     headers: &HeaderMap,
     body: &[u8],
@@ -20,7 +21,7 @@ pub async fn call(
         return Err(Refusal::OriginNotAllowed);
     }
     let languages = languages(headers);
-    answer::json(&engine.proxy_call(&config, name, body, languages.as_deref()).await?)
+    answer::json(&engine.proxy_call(&config, name, body, languages.as_deref(), challenged).await?)
 }
 
 /// The languages of the browser; several headers are one list (RFC 9110, section 5.3).

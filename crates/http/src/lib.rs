@@ -9,6 +9,7 @@ mod answer;
 mod app;
 mod auth_proxy;
 mod body;
+mod captcha;
 mod cors;
 pub mod dev;
 mod docs;
@@ -23,6 +24,7 @@ mod well_known;
 
 pub use app::{App, AppState};
 pub use body::MAX_BODY;
+pub use captcha::{Captcha, CaptchaError, CaptchaSettings};
 pub use limits::{AddressLimits, RequestLimits};
 pub use receipts::{IncomingReceipt, ReceiptDoor, ReceiptSurface};
 pub use serve::{ConnectionLimits, serve};

@@ -99,22 +99,9 @@ impl AddressBook {
         })
     }
 
-    /// Whom a request is counted against: the peer, or behind trusted proxies the last address in `X-Forwarded-For`
-    /// that is none of theirs. `None` for a peer without an address.
+    /// Whom a request is counted against. `None` for a peer without an address.
     pub fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<Client> {
-        let mut address = peer?.to_canonical();
-        let is_trusted = |address: &IpAddr| self.trusted.iter().any(|network| network.contains(address));
-        let lines: Vec<&str> =
-            headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            if !is_trusted(&address) {
-                break;
-            }
-            // What a trusted proxy could not name is counted against the proxy.
-            let Some(before) = hop_address(hop.trim()) else { break };
-            address = before;
-        }
-        Some(Client::of(address))
+        origin(peer, headers, &self.trusted).map(Client::of)
     }
 
     /// Counts a request, or refuses it.
@@ -157,6 +144,24 @@ impl Accounts {
         }
         if self.idle_at.len() < MAX_ADDRESSES { client } else { Client::OVERFLOW }
     }
+}
+
+/// Where a request comes from: the peer, or behind trusted proxies the last address in `X-Forwarded-For` that is none of
+/// theirs. `None` for a peer without an address.
+pub(crate) fn origin(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let mut address = peer?.to_canonical();
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        if !is_trusted(&address) {
+            break;
+        }
+        // What a trusted proxy could not name is counted against the proxy.
+        let Some(before) = hop_address(hop.trim()) else { break };
+        address = before;
+    }
+    Some(address)
 }
 
 /// An address as proxies write it: bare, with a port, or in brackets.

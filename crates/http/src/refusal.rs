@@ -78,7 +78,7 @@ fn retry_after(refusal: &Refusal) -> Option<u32> {
     match refusal {
         Refusal::MaxOtpInitiated { retry_after } => *retry_after,
         Refusal::RateLimited { retry_after } => Some(*retry_after),
-        Refusal::Unavailable => Some(1),
+        Refusal::Unavailable | Refusal::CaptchaUnavailable => Some(1),
         _ => None,
     }
 }

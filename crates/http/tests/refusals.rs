@@ -94,6 +94,9 @@ table! {
     ProxyMethodDisabled = ProxyMethodDisabled => 403 7 "FORBIDDEN";
     OriginNotAllowed = OriginNotAllowed => 403 7 "FORBIDDEN";
     ProxyAlreadyEnabled = ProxyAlreadyEnabled => 400 3 "REQUEST_INVALID";
+    MissingCaptcha = MissingCaptcha => 400 3 "REQUEST_INVALID";
+    CaptchaFailed = CaptchaFailed => 403 7 "FORBIDDEN";
+    CaptchaUnavailable = CaptchaUnavailable => 503 14 "";
     QueryUnstamped = QueryUnstamped => 401 16 "SIGNATURE_MISSING";
     ActivityUnstamped = ActivityUnstamped => 401 16 "SIGNATURE_MISSING";
     MalformedStamp = MalformedStamp => 401 16 "SIGNATURE_INVALID";

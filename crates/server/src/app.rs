@@ -17,7 +17,7 @@ use vestibule_delivery::webhooks::{Courier, DeliveryParts, DeliverySettings, Del
 use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
 use vestibule_engine::store::Retention;
 use vestibule_http::dev::DevSurface;
-use vestibule_http::{App, AppState, ConnectionLimits, ReceiptSurface, RequestLimits};
+use vestibule_http::{App, AppState, Captcha, ConnectionLimits, ReceiptSurface, RequestLimits};
 
 use crate::installation::Opened;
 use crate::lifecycle::{Shutdown, Stopper};
@@ -43,6 +43,8 @@ pub struct Parts {
     pub requests: RequestLimits,
     /// Scheme and host by which the world knows this server, where that is configured.
     pub public_url: Option<String>,
+    /// What checks captchas.
+    pub captcha: Option<Captcha>,
     /// How messages leave.
     pub routing: Routing,
     /// Who they come from.
@@ -77,6 +79,7 @@ pub async fn run(
         requests,
         public_url,
         routing,
+        captcha,
         messages,
         worker,
         courier,
@@ -137,6 +140,7 @@ pub async fn run(
         entropy: Arc::new(SystemEntropy),
         limits: requests,
         receipts: Some(ReceiptSurface { public_url, door }),
+        captcha,
         dev,
     });
     ready();

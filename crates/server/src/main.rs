@@ -13,6 +13,7 @@ mod installation;
 mod key_commands;
 mod keys;
 mod lifecycle;
+mod lists;
 mod logging;
 mod metrics;
 mod policy_test;

@@ -1,15 +1,17 @@
 //! `vestibule serve`: a server for production.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 
 use crate::app::{self, Parts};
+use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::installation::{Opened, Place};
 use crate::metrics::Metrics;
-use crate::{cli, lifecycle, logging};
+use crate::{cli, lifecycle, lists, logging};
 
 /// Runs the command until the server is told to stop.
 pub async fn run(arguments: &cli::Serve) -> Result<()> {
@@ -20,8 +22,14 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
     let place = Place::of_config(path, &config, arguments.database_url.as_deref())?;
     // Before anything is opened or bound: what is wrong with the configuration is told first.
     let (routing, messages) = (config.routing()?, config.message_settings()?);
+    let captcha = config.captcha()?;
+    let domains = config.addresses.domains(Arc::new(SystemClock::default()))?;
     let keys = place.keys.load()?;
     let opened = Opened::new(&place, || Ok(keys)).await?;
+    if let Some(domains) = &domains {
+        opened.engine.judge_domains_by(Arc::clone(domains) as _);
+    }
+    lists::reread_on_hangup(domains, config.addresses.clone())?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; is another server running? Change `server.listen`")
@@ -41,6 +49,7 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
         requests: config.request_limits(),
         public_url: config.server.public_url.clone(),
         routing,
+        captcha,
         messages,
         worker: config.worker_settings(),
         courier: config.courier()?,
@@ -68,6 +77,8 @@ pub fn check(path: &Path) -> Result<()> {
 fn check_parts(config: &Config) -> Result<()> {
     config.routing()?;
     config.message_settings()?;
+    config.captcha()?;
+    config.addresses.lists()?;
     config.database_options(None)?;
     logging::check(&config.log.filter)
 }

@@ -319,6 +319,7 @@ fn surface(
         entropy: entropy.clone(),
         limits: RequestLimits::default(),
         receipts: None,
+        captcha: None,
         dev: None,
     });
     (engine, app)

@@ -221,12 +221,18 @@ pub struct Oauth2Answer {
 }
 
 /// Answer of `wallet_kit_client_params`.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientParams {
-    /// Site key of the captcha; absent: there is none.
+    /// Site key of Turnstile; absent: there is no captcha, or one of another provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turnstile_site_key: Option<String>,
+    /// The provider of the captcha, where it is another: `hcaptcha` or `recaptcha`. Not a member of the hosted service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captcha_provider: Option<&'static str>,
+    /// Site key at that provider. Not a member of the hosted service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captcha_site_key: Option<String>,
 }
 
 /// `oauth_login`, which is refused whatever it says (G-OAUTH-1).

@@ -76,13 +76,14 @@ pub enum Refusal {
     InvalidTemplateVariables,
     /// Not an e-mail address.
     InvalidEmail,
-    /// Messages to the address came back for good, or were called spam, a while ago.
+    /// Messages to the address came back for good, or were called spam, a while ago; or its domain takes no mail, where that is
+    /// checked.
     UnreachableEmail,
     /// The same of a number.
     UnreachablePhone,
     /// What claims to be a provider's receipt was not signed by that provider: one answer for every reason.
     ReceiptRefused,
-    /// Not an E.164 number.
+    /// Not an E.164 number, or one that no country has.
     InvalidPhone,
     /// No mail can be sent by this server.
     EmailSendingDisabled,
@@ -129,6 +130,12 @@ pub enum Refusal {
     OriginNotAllowed,
     /// The organization already has an auth proxy config.
     ProxyAlreadyEnabled,
+    /// The auth proxy wants a captcha token, and the request brought none.
+    MissingCaptcha,
+    /// The provider of captchas does not confirm the token, or there were two.
+    CaptchaFailed,
+    /// The provider of captchas does not answer.
+    CaptchaUnavailable,
     /// No stamp on a query.
     QueryUnstamped,
     /// No stamp on an activity.
@@ -355,6 +362,11 @@ impl fmt::Display for Refusal {
             Self::ProxyMethodDisabled => f.write_str("auth method is not enabled for this auth proxy"),
             Self::OriginNotAllowed => f.write_str("origin is not allowed"),
             Self::ProxyAlreadyEnabled => f.write_str("auth proxy is already enabled"),
+            Self::MissingCaptcha => f.write_str("missing captcha token (X-Captcha-Token header)"),
+            Self::CaptchaFailed => f.write_str("captcha verification failed, please try again"),
+            Self::CaptchaUnavailable => {
+                f.write_str("the captcha could not be verified at the moment, please try again")
+            }
             Self::QueryUnstamped => f.write_str("no valid authentication signature found for request"),
             Self::ActivityUnstamped => f.write_str(
                 "cannot authenticate public API activity request without a stamp (X-Stamp/X-Stamp-Webauthn header)",
@@ -474,7 +486,8 @@ impl Refusal {
             | Self::InvalidPagination
             | Self::InvalidProxyConfigId
             | Self::UnreachablePhone
-            | Self::ProxyAlreadyEnabled => (3, "REQUEST_INVALID"),
+            | Self::ProxyAlreadyEnabled
+            | Self::MissingCaptcha => (3, "REQUEST_INVALID"),
 
             Self::QueryUnstamped | Self::ActivityUnstamped => (16, "SIGNATURE_MISSING"),
             Self::MalformedStamp
@@ -493,7 +506,7 @@ impl Refusal {
 
             Self::OrganizationSuspended => (7, "API_OPERATIONS_DISABLED"),
             Self::NotAuthorized | Self::AuthenticationTooOld => (7, "REQUEST_NOT_AUTHORIZED"),
-            Self::ProxyMethodDisabled | Self::OriginNotAllowed => (7, "FORBIDDEN"),
+            Self::ProxyMethodDisabled | Self::OriginNotAllowed | Self::CaptchaFailed => (7, "FORBIDDEN"),
             Self::OauthDisallowed | Self::Denied { .. } => (7, ""),
 
             Self::OrganizationNotFound => (5, "ORGANIZATION_NOT_FOUND"),
@@ -514,7 +527,7 @@ impl Refusal {
             Self::RateLimited { .. } => (8, "RATE_LIMIT_EXCEEDED"),
 
             Self::Internal(_) => (13, "INTERNAL"),
-            Self::Unavailable => (14, ""),
+            Self::Unavailable | Self::CaptchaUnavailable => (14, ""),
         }
     }
 }

@@ -63,8 +63,10 @@ pub(super) fn update(cx: &Context<'_>, intent: &UpdateAuthProxyConfig) -> Result
     if intent.templates().any(|id| !cx.facts.named_templates.contains(&id)) {
         return Err(Refusal::UnknownTemplate);
     }
+    let had_captcha = config.settings.captcha_enabled;
     intent.apply(&mut config.settings);
-    if config.settings.captcha_enabled {
+    // Where it is on already, another server on this database may have a provider.
+    if config.settings.captcha_enabled && !had_captcha && cx.settings.captcha.is_none() {
         return Err(Refusal::InvalidField(
             "captchaEnabled needs a captcha provider, which this server has none of",
         ));

@@ -62,6 +62,7 @@ pub fn app(server: &TestServer, limits: RequestLimits, dev: Option<DevSurface>) 
         entropy: Arc::new(SeededEntropy::new(1)),
         limits,
         receipts: None,
+        captcha: None,
         dev,
     })
 }

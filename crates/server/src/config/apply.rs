@@ -52,8 +52,17 @@ impl Config {
                 })
                 .collect(),
             loopback_webhooks: self.webhooks.allow_loopback,
+            alias_rules: self.addresses.alias_rules(),
+            captcha: self.captcha.as_ref().map(super::Captcha::widget),
             key_activation_ms: i64::from(self.keys.activation_seconds) * SECOND_MS,
         }
+    }
+
+    /// What checks captchas. Reads the secret; asks nobody.
+    pub fn captcha(&self) -> Result<Option<vestibule_http::Captcha>> {
+        let Some(captcha) = &self.captcha else { return Ok(None) };
+        let secret = self.captcha_secret()?.context("the captcha provider has no secret")?;
+        captcha.checker(secret).map(Some)
     }
 
     /// What connections may cost.

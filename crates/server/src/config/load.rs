@@ -18,6 +18,9 @@ pub const PASSWORD_VARIABLE: &str = "VESTIBULE_EMAIL_PASSWORD";
 /// Holds the secret of the SMS webhook; stands in for `sms.webhook_secret_file`.
 pub const WEBHOOK_SECRET_VARIABLE: &str = "VESTIBULE_SMS_WEBHOOK_SECRET";
 
+/// Holds the secret of the captcha provider; stands in for `captcha.secret_file`.
+pub const CAPTCHA_SECRET_VARIABLE: &str = "VESTIBULE_CAPTCHA_SECRET";
+
 /// Holds the database URL; stands before `database.url`, and may hold a password.
 pub const DATABASE_VARIABLE: &str = "VESTIBULE_DATABASE_URL";
 
@@ -87,6 +90,12 @@ impl Config {
         }
     }
 
+    /// The secret of the captcha provider, when one is set.
+    pub fn captcha_secret(&self) -> Result<Option<Secret<String>>> {
+        let file = self.captcha.as_ref().and_then(|captcha| captcha.secret_file.as_deref());
+        secret("captcha.secret_file", file, CAPTCHA_SECRET_VARIABLE)
+    }
+
     /// Where the PostgreSQL database is: `given` on the command line or in the environment, else in the file. None: the
     /// embedded store.
     pub fn database_options(&self, given: Option<&str>) -> Result<Option<PostgresOptions>> {
@@ -108,7 +117,7 @@ impl Config {
     }
 
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Self { server, database, keys, email, sms, providers, .. } = self;
+        let Self { server, database, keys, email, sms, providers, addresses, captcha, .. } = self;
         let database = [database.password_file.as_mut(), database.ca_file.as_mut()];
         let email = email.iter_mut().flat_map(|email| {
             let keys = email.dkim.iter_mut().map(|key| Some(&mut key.key_file));
@@ -117,7 +126,9 @@ impl Config {
         let sms = sms.iter_mut().map(|sms| sms.webhook_secret_file.as_mut());
         let files = std::iter::once(keys.file.as_mut()).chain(database).chain(email).chain(sms);
         let providers = providers.values_mut().flat_map(Provider::paths);
-        std::iter::once(&mut server.data_dir).chain(files.flatten()).chain(providers)
+        let captcha = captcha.iter_mut().filter_map(|captcha| captcha.secret_file.as_mut());
+        let files = files.flatten().chain(providers).chain(addresses.paths()).chain(captcha);
+        std::iter::once(&mut server.data_dir).chain(files)
     }
 
     /// Everything wrong with it, each named by its key and with what to do.
@@ -153,6 +164,7 @@ impl Config {
         positive("delivery.breaker_failures", self.delivery.breaker_failures);
         positive("delivery.breaker_pause_seconds", self.delivery.breaker_pause_seconds);
         positive("retention.receipts_days", self.retention.receipts_days);
+        positive("addresses.mx_timeout_seconds", self.addresses.mx_timeout_seconds);
         if self.delivery.lease_seconds <= self.delivery.send_timeout_seconds {
             problems.push(
                 "`delivery.lease_seconds` must be longer than `delivery.send_timeout_seconds`, or messages are sent twice"
@@ -169,6 +181,8 @@ impl Config {
         self.retention_problems(&mut problems);
         self.provider_problems(&mut problems);
         self.url_problems(&mut problems);
+        problems.extend(self.addresses.problems());
+        self.captcha_problems(&mut problems);
         let is_domain = |id: &String| {
             let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
             !id.is_empty() && id.chars().all(allowed)
@@ -232,6 +246,16 @@ impl Config {
                  \"https://login.example.com\", without a path"
                     .into(),
             );
+        }
+    }
+
+    fn captcha_problems(&self, problems: &mut Vec<String>) {
+        let Some(captcha) = &self.captcha else { return };
+        problems.extend(captcha.problems());
+        if captcha.secret_file.is_none() && environment(CAPTCHA_SECRET_VARIABLE).is_none() {
+            problems.push(format!(
+                "the captcha provider needs its secret; set `captcha.secret_file` or {CAPTCHA_SECRET_VARIABLE}"
+            ));
         }
     }
 }

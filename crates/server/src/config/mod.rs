@@ -2,7 +2,9 @@
 //!
 //! Promise: an unknown key is an error that names it; no secret stands in the file, so none can be printed from it.
 
+mod addresses;
 mod apply;
+mod captcha;
 mod load;
 mod network;
 mod providers;
@@ -18,6 +20,8 @@ use crate::logging;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::Addresses;
+pub use captcha::Captcha;
 pub use load::{database_password, load};
 pub use network::Network;
 pub use providers::Provider;
@@ -38,6 +42,8 @@ pub struct Config {
     pub sms: Option<Sms>,
     #[serde(default)]
     pub providers: BTreeMap<String, Provider>,
+    pub addresses: Addresses,
+    pub captcha: Option<Captcha>,
     #[serde(default)]
     pub sessions: Sessions,
     #[serde(default)]

@@ -97,6 +97,9 @@ fn the_defaults_shown_are_the_defaults() {
         [providers.b]
         type = "webhook"
         url = "https://s"
+        [captcha]
+        provider = "turnstile"
+        site_key = "k"
     "#;
     let least = settings(&serde_json::to_value(LEAST.parse::<toml::Table>().unwrap()).unwrap());
     let (full, defaults, explained) =
@@ -181,6 +184,14 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
             "set `providers.b-c.secret_file` or VESTIBULE_PROVIDER_B_C_SECRET",
         ),
         (format!("{MAIL}[delivery]\nbreaker_failures = 0\n"), "`delivery.breaker_failures`"),
+        (format!("{MAIL}[addresses]\ndot_domains = [\"a b\"]\n"), "`addresses.dot_domains`"),
+        (format!("{MAIL}[addresses]\nmx_timeout_seconds = 0\n"), "`addresses.mx_timeout_seconds`"),
+        (format!("{MAIL}[captcha]\nprovider = \"turnstile\"\nsite_key = \"k\"\n"), "`captcha.secret_file`"),
+        (format!("{MAIL}[captcha]\nprovider = \"turnstile\"\nsite_key = \"\"\n"), "`captcha.site_key`"),
+        (
+            format!("{MAIL}[captcha]\nprovider = \"hcaptcha\"\nsite_key = \"k\"\nmin_score = 0.5\n"),
+            "`captcha.min_score`",
+        ),
     ];
     for (more, key) in cases {
         let found = problems(&more);

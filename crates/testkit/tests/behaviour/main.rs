@@ -1,6 +1,7 @@
 //! What Vestibule does, seen from its front door.
 
 mod activities;
+mod addresses;
 mod auth_proxy;
 mod authority;
 mod company;

@@ -112,6 +112,7 @@ impl Subject {
             entropy: server.entropy.clone(),
             limits: RequestLimits { addresses, ..RequestLimits::default() },
             receipts: Some(ReceiptSurface { public_url, door: Box::new(Door(keeper)) }),
+            captcha: None,
             dev: None,
         });
         let worker = Worker::new(WorkerParts {
