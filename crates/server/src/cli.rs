@@ -9,7 +9,7 @@ use vestibule_wire::Locale;
 
 mod delivery;
 
-pub use delivery::{Contact, ContactKind, NamedContact, Route, RouteName, Webhook};
+pub use delivery::{Contact, NamedContact, Route, RouteName, Webhook};
 
 /// Where `dev` keeps its data, and where the other commands look for it.
 pub const DEV_DATA_DIR: &str = "vestibule-data";

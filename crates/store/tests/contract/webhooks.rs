@@ -141,8 +141,13 @@ pub async fn messages_and_deliveries_do_not_see_each_other(s: Subject) {
 }
 
 pub async fn deliveries_go_with_their_time(s: Subject) {
-    let retention =
-        Retention { activities_ms: DAY, expired_credentials_ms: DAY, idle_limits_ms: DAY, batch: 2 };
+    let retention = Retention {
+        activities_ms: DAY,
+        expired_credentials_ms: DAY,
+        handed_over_ms: DAY,
+        idle_limits_ms: DAY,
+        batch: 2,
+    };
     let (owner, endpoint, worker) = (s.parent().await, new_id(), new_id());
     enqueue(&s, &(0..5).map(|_| delivery(owner, endpoint)).collect::<Vec<_>>()).await;
     let later = WebhookDelivery { due_at: START + MINUTE, ..delivery(owner, endpoint) };
