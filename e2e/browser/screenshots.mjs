@@ -51,7 +51,7 @@ await mkdir(out, { recursive: true });
 for (const name of await readdir(out)) if (name.endsWith(".png")) await rm(join(out, name));
 let total = 0;
 for (const [name, asked, { width = 375, images = true } = {}] of PICTURES) {
-  const page = await browser.newPage({ viewport: { width, height: 300 }, deviceScaleFactor: 1.5 });
+  const page = await browser.newPage({ viewport: { width, height: 300 }, deviceScaleFactor: 1.25 });
   await page.route(/\.png$/, (route) => (images ? route.fulfill({ contentType: "image/png", body: logoPng }) : route.abort()));
   await page.goto(`${url}/dev/preview/html?${new URLSearchParams(asked)}`);
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
