@@ -14,13 +14,14 @@ use vestibule_wire::view::{self, ActivityStatus};
 use vestibule_wire::{ActivityType, Envelope, Intent, ParsedIntent, Refusal, SessionProfileId, Vote};
 
 use crate::Clock;
-use crate::activities::{self, Context, Decision};
+use crate::activities::{self, Context, Decided, Decision};
 use crate::addresses::{self, DomainCheck};
 use crate::authority::{Matter, PolicyCache, ScopeCache};
 use crate::caller::{Caller, Stamp, StampHeaders, Surface, Via, authenticate};
 use crate::destinations::{NoNames, Resolver};
 use crate::events::{Audience, Teller};
 use crate::keys::KeyRing;
+use crate::limits::{AbuseLog, Limited, Visit};
 use crate::model::ActivityRecord;
 use crate::settings::Settings;
 use crate::store::{ChangeSet, CommitError, Facts, ReadKeys, Store, StoreError, Write};
@@ -66,6 +67,7 @@ pub struct Engine {
     pub(crate) scopes: ScopeCache,
     pub(crate) resolver: Arc<dyn Resolver>,
     domains: OnceLock<Arc<dyn DomainCheck>>,
+    pub(crate) abuse: AbuseLog,
     queued: Notify,
     told: Notify,
 }
@@ -83,6 +85,7 @@ pub(crate) struct Submission<'a> {
     pub(crate) speaker: Speaker<'a>,
     pub(crate) keys: ReadKeys,
     pub(crate) parsed: Result<ParsedIntent, Refusal>,
+    pub(crate) visit: Visit,
 }
 
 /// A new activity with all that its decision may depend on.
@@ -95,6 +98,7 @@ pub(crate) struct Proposal<'a> {
     pub(crate) fingerprint: [u8; 32],
     pub(crate) caller: &'a Caller,
     pub(crate) facts: &'a Facts,
+    pub(crate) visit: &'a Visit,
 }
 
 impl Engine {
@@ -108,6 +112,7 @@ impl Engine {
             scopes: ScopeCache::default(),
             resolver: Arc::new(NoNames),
             domains: OnceLock::new(),
+            abuse: AbuseLog::default(),
             queued: Notify::new(),
             told: Notify::new(),
         }
@@ -144,8 +149,10 @@ impl Engine {
         let envelope = Envelope::parse(path, body)?;
         let organization = envelope.organization_id;
         let parsed = envelope.intent();
-        let mut intent_keys =
-            parsed.as_ref().map(|p| activities::keys(&p.intent, organization)).unwrap_or_default();
+        let mut intent_keys = parsed
+            .as_ref()
+            .map(|p| activities::keys(&p.intent, organization, &self.settings))
+            .unwrap_or_default();
         stamp.add_keys(&mut intent_keys);
         self.run(Submission {
             envelope: &envelope,
@@ -158,12 +165,13 @@ impl Engine {
             },
             speaker: Speaker::Stamp(&stamp),
             parsed,
+            visit: Visit::default(),
         })
         .await
     }
 
     pub(crate) async fn run(&self, submission: Submission<'_>) -> Result<view::Activity, Refusal> {
-        let Submission { envelope, body, speaker, mut keys, parsed } = submission;
+        let Submission { envelope, body, speaker, mut keys, parsed, visit } = submission;
         let fingerprint = keys.fingerprint.unwrap_or_else(|| sha256(body));
         // Of many who change one thing at once each may have to look again after every other one.
         let crowded = |p: &ParsedIntent| {
@@ -215,8 +223,9 @@ impl Engine {
                         continue;
                     }
                 }
+                let (caller, facts) = (&caller, &facts);
                 let proposal =
-                    Proposal { envelope, intent, echo, body, fingerprint, caller: &caller, facts: &facts };
+                    Proposal { envelope, intent, echo, body, fingerprint, caller, facts, visit: &visit };
                 match intent {
                     Intent::Vote(vote) => self.vote(&key_set, &proposal, vote).await?,
                     _ => self.propose(&key_set, &proposal).await?,
@@ -281,7 +290,7 @@ impl Engine {
         keys: &KeySet,
         proposal: &Proposal<'_>,
     ) -> Result<Option<view::Activity>, Refusal> {
-        let Proposal { envelope, intent, echo, body, fingerprint, caller, facts } = *proposal;
+        let Proposal { envelope, intent, echo, body, fingerprint, caller, facts, visit } = *proposal;
         let now = facts.now;
         let draft = self.draft(envelope, echo, caller, fingerprint, body, now);
         let ballot = caller.ballot(draft.record.submitter.vote_id, true, String::new(), now);
@@ -318,9 +327,11 @@ impl Engine {
                 return self.deny(keys, proposal, draft, ballot, &evaluations).await;
             }
         };
-        let decision = match self.stray(intent).await {
-            Some(refusal) => Decision::Refuse(refusal, ChangeSet::new()),
-            None => activities::decide(&self.context(keys, caller, facts, fingerprint), intent),
+        let Decided { decision, limited } = match self.stray(intent).await {
+            Some(refusal) => refusal.into(),
+            None => {
+                activities::decide(&self.context(keys, caller, facts, fingerprint, visit.clone()), intent)
+            }
         };
         match decision {
             Decision::Complete(effect) => {
@@ -333,14 +344,26 @@ impl Engine {
                 changes.writes.extend(caller.still_authorized());
                 changes.writes.extend(effect.changes.writes);
                 changes.writes.extend(told);
-                Ok(self.commit(permit, changes).await?.then_some(shown))
+                if !self.commit(permit, changes).await? {
+                    return Ok(None);
+                }
+                self.tell_limits(caller, &limited, now);
+                Ok(Some(shown))
             }
             Decision::Refuse(refusal, changes) => {
                 if changes.writes.is_empty() || self.commit(permit, changes).await? {
+                    self.tell_limits(caller, &limited, now);
                     return Err(refusal);
                 }
                 Ok(None)
             }
+        }
+    }
+
+    /// Counts the limits that a decision met, once it stands.
+    pub(crate) fn tell_limits(&self, caller: &Caller, limited: &[Limited], now: i64) {
+        for met in limited {
+            self.abuse.note(Some(caller.tenant()), met, now);
         }
     }
 
@@ -355,6 +378,7 @@ impl Engine {
         caller: &'a Caller,
         facts: &'a Facts,
         fingerprint: [u8; 32],
+        visit: Visit,
     ) -> Context<'a> {
         Context {
             settings: &self.settings,
@@ -364,6 +388,7 @@ impl Engine {
             caller,
             facts,
             fingerprint,
+            visit,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Promise: no effect and no answer from stored data before the stamp is verified; every decision is a pure function;
 //! every effect commits with its cause or not at all.
 
+mod abuse;
 mod activities;
 mod addresses;
 mod admin;
@@ -29,6 +30,7 @@ mod tokens;
 mod views;
 mod votes;
 
+pub use abuse::{ALERTING, AbuseFilter};
 pub use addresses::{DomainCheck, DomainVerdict};
 pub use admin::{CreatedOrganization, NewTemplate, WebhookStatus};
 pub use caller::StampHeaders;
@@ -36,5 +38,6 @@ pub use captcha::{CaptchaProvider, CaptchaWidget, Challenged, Unchallenged};
 pub use clock::Clock;
 pub use delivery::ContactStanding;
 pub use engine::{Engine, Services};
+pub use proxy::{Deed, ProxyAnswer};
 pub use settings::{KnownProvider, Settings, TOKEN_ISSUER};
 pub use vestibule_crypto::entropy::Entropy;

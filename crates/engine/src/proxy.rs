@@ -20,9 +20,30 @@ use crate::activities::{self, proxy_key_place};
 use crate::caller::StampRecord;
 use crate::captcha::{CaptchaProvider, CaptchaWidget, Challenged};
 use crate::engine::{Engine, Speaker, Submission, unavailable};
+use crate::limits::Visit;
 use crate::model::{ContactKey, Organization, ProxyConfig};
 use crate::queries::suborg_filter;
 use crate::store::{CallerKey, Facts, IntentKeys, ReadKeys};
+
+/// What a call did, for those who count what an address does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// A code was sent.
+    Sent(OtpType),
+    /// A code was used.
+    Verified(OtpType),
+    /// Anything else.
+    Other,
+}
+
+/// The answer to a call, and what it did.
+#[derive(Debug, Clone)]
+pub struct ProxyAnswer {
+    /// The body.
+    pub body: Value,
+    /// What was done.
+    pub deed: Deed,
+}
 
 impl Engine {
     /// Finds the config that `X-Auth-Proxy-Config-Id` names (G-PXY-1).
@@ -41,9 +62,10 @@ impl Engine {
         body: &[u8],
         languages: Option<&str>,
         challenged: &dyn Challenged,
-    ) -> Result<Value, Refusal> {
+        visit: Visit,
+    ) -> Result<ProxyAnswer, Refusal> {
         let organization = self.proxied_organization(config).await?;
-        let call = Call { engine: self, config, organization, languages, challenged };
+        let call = Call { engine: self, config, organization, languages, challenged, visit };
         match endpoint {
             "otp_init" => call.otp_init(ActivityType::InitOtpV2, body).await,
             "otp_init_v2" => call.otp_init(ActivityType::InitOtpV3, body).await,
@@ -57,21 +79,7 @@ impl Engine {
                 let guess = json!({ "otpId": b.otp_id, "encryptedOtpBundle": b.encrypted_otp_bundle });
                 call.otp_verify(ActivityType::VerifyOtpV2, guess).await
             }
-            "otp_login" => call.otp_login(ActivityType::OtpLogin, body).await,
-            "otp_login_v2" => call.otp_login(ActivityType::OtpLoginV2, body).await,
-            "account" => call.account(body).await,
-            "signup" => call.signup(ActivityType::CreateSubOrganizationV7, body).await,
-            "signup_v2" => call.signup(ActivityType::CreateSubOrganizationV8, body).await,
-            "oauth_login" | "oauth2_authenticate" => Err(Refusal::OauthDisallowed),
-            "wallet_kit_config" => {
-                proxy::parse::<Map<String, Value>>(body)?;
-                Ok(call.wallet_kit_config())
-            }
-            "wallet_kit_client_params" => {
-                proxy::parse::<Map<String, Value>>(body)?;
-                answer(&call.client_params())
-            }
-            _ => Err(Refusal::UnknownPath),
+            other => Ok(ProxyAnswer { body: call.other(other, body).await?, deed: Deed::Other }),
         }
     }
 
@@ -96,10 +104,31 @@ struct Call<'a> {
     organization: Organization,
     languages: Option<&'a str>,
     challenged: &'a dyn Challenged,
+    visit: Visit,
 }
 
 impl Call<'_> {
-    async fn otp_init(&self, activity: ActivityType, body: &[u8]) -> Result<Value, Refusal> {
+    async fn other(&self, endpoint: &str, body: &[u8]) -> Result<Value, Refusal> {
+        match endpoint {
+            "otp_login" => self.otp_login(ActivityType::OtpLogin, body).await,
+            "otp_login_v2" => self.otp_login(ActivityType::OtpLoginV2, body).await,
+            "account" => self.account(body).await,
+            "signup" => self.signup(ActivityType::CreateSubOrganizationV7, body).await,
+            "signup_v2" => self.signup(ActivityType::CreateSubOrganizationV8, body).await,
+            "oauth_login" | "oauth2_authenticate" => Err(Refusal::OauthDisallowed),
+            "wallet_kit_config" => {
+                proxy::parse::<Map<String, Value>>(body)?;
+                Ok(self.wallet_kit_config())
+            }
+            "wallet_kit_client_params" => {
+                proxy::parse::<Map<String, Value>>(body)?;
+                answer(&self.client_params())
+            }
+            _ => Err(Refusal::UnknownPath),
+        }
+    }
+
+    async fn otp_init(&self, activity: ActivityType, body: &[u8]) -> Result<ProxyAnswer, Refusal> {
         let b: proxy::OtpInit = proxy::parse(body)?;
         self.channel(b.otp_type)?;
         if self.config.settings.captcha_enabled {
@@ -136,7 +165,7 @@ impl Call<'_> {
             "locale": self.locale(b.locale.as_deref()),
         });
         let activity = self.run(activity, self.organization.id, parameters).await?;
-        Ok(only_result(&activity))
+        Ok(ProxyAnswer { body: only_result(&activity), deed: Deed::Sent(b.otp_type) })
     }
 
     /// The languages that the body asks for, else those of the browser, and of these no more than tags: the activity keeps them.
@@ -160,7 +189,7 @@ impl Call<'_> {
         Ok(None)
     }
 
-    async fn otp_verify(&self, activity: ActivityType, mut guess: Value) -> Result<Value, Refusal> {
+    async fn otp_verify(&self, activity: ActivityType, mut guess: Value) -> Result<ProxyAnswer, Refusal> {
         let otp = guess["otpId"].as_str().and_then(|text| text.parse().ok());
         let facts = self.read(IntentKeys { otp, ..Default::default() }).await?;
         if let Some(otp) = &facts.otp {
@@ -169,7 +198,8 @@ impl Call<'_> {
         let lifetime = self.config.settings.verification_token_expiration_seconds;
         guess["expirationSeconds"] = lifetime.to_string().into();
         let activity = self.run(activity, self.organization.id, guess).await?;
-        Ok(only_result(&activity))
+        let deed = facts.otp.map_or(Deed::Other, |otp| Deed::Verified(otp.otp_type));
+        Ok(ProxyAnswer { body: only_result(&activity), deed })
     }
 
     async fn otp_login(&self, activity: ActivityType, body: &[u8]) -> Result<Value, Refusal> {
@@ -415,7 +445,9 @@ impl Call<'_> {
         .to_string();
         let envelope = Envelope::internal(activity, timestamp_ms, target, parameters);
         let parsed = envelope.intent();
-        let intent = parsed.as_ref().map(|p| activities::keys(&p.intent, target)).unwrap_or_default();
+        let settings = &engine.settings;
+        let intent =
+            parsed.as_ref().map(|p| activities::keys(&p.intent, target, settings)).unwrap_or_default();
         engine
             .run(Submission {
                 envelope: &envelope,
@@ -428,6 +460,7 @@ impl Call<'_> {
                     intent,
                 },
                 parsed,
+                visit: self.visit.clone(),
             })
             .await
     }

@@ -3,6 +3,7 @@
 use vestibule_wire::AliasRules;
 
 use crate::captcha::CaptchaWidget;
+use crate::limits::{LimitTable, Pumping};
 
 /// The issuer of ordinary tokens where the operator named none: a URL, as many libraries expect, that nobody can own.
 pub const TOKEN_ISSUER: &str = "https://vestibule.invalid";
@@ -49,6 +50,10 @@ pub struct Settings {
     pub captcha: Option<CaptchaWidget>,
     /// How long after it was made a new key begins to sign: every node must have read the key table by then.
     pub key_activation_ms: i64,
+    /// The table of limits.
+    pub limits: LimitTable,
+    /// The guard against SMS pumping.
+    pub pumping: Pumping,
 }
 
 impl Default for Settings {
@@ -73,6 +78,8 @@ impl Default for Settings {
             alias_rules: AliasRules::default(),
             captcha: None,
             key_activation_ms: 60_000,
+            limits: LimitTable::default(),
+            pumping: Pumping::default(),
         }
     }
 }

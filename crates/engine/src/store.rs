@@ -20,9 +20,9 @@ use vestibule_wire::view::{ActivityStatus, EmailEventType};
 use vestibule_wire::{ActivityId, MessageId, OrganizationId, ProxyConfigId, TemplateId, UserId};
 
 use crate::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent, HandedOver, Millis,
-    Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord, WaitingEndpoint,
-    WebhookDelivery,
+    AbuseRecord, ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent,
+    HandedOver, Millis, Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
+    WaitingEndpoint, WebhookDelivery,
 };
 
 /// Why a change set was not applied.
@@ -78,6 +78,8 @@ pub struct Retention {
     pub handed_over_ms: i64,
     /// Limits that have been idle.
     pub idle_limits_ms: i64,
+    /// Who was limited.
+    pub abuse_ms: i64,
     /// Rows per statement, so that no purge holds the writer for long.
     pub batch: u32,
 }
@@ -197,6 +199,14 @@ pub trait Store: Send + Sync {
         event_type: Option<EmailEventType>,
         page: vestibule_wire::query::Page,
     ) -> Result<Vec<EmailEvent>, StoreError>;
+
+    /// Who was limited in the hours since, newest first: requests to one parent organization, or those that concern none.
+    async fn abuse_records(
+        &self,
+        tenant: OrganizationId,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<AbuseRecord>, StoreError>;
 
     /// When the next message is due, if any waits.
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError>;

@@ -15,13 +15,14 @@ use vestibule_wire::{
     PolicyOutcome, Refusal, SessionProfileId, UserId, VoteId,
 };
 
-use crate::activities::{self, Decision};
+use crate::activities::{self, Decided, Decision};
 use vestibule_policy::facts::ActivityFacts;
 
 use crate::authority::{APPROVAL_MS, Matter, applying, is_met, results, told};
 use crate::caller::Caller;
 use crate::engine::{Engine, Proposal, unavailable};
 use crate::events::Audience;
+use crate::limits::Visit;
 use crate::model::{
     ActivityRecord, Ballot, Deliberation, EvaluationRecord, Millis, StoredFailure, UserRecord,
 };
@@ -278,7 +279,7 @@ impl Engine {
         vote_id: VoteId,
     ) -> Result<Option<view::Activity>, Refusal> {
         let target = pending.record.organization_id;
-        let mut intent_keys = activities::keys(&pending.intent, target);
+        let mut intent_keys = activities::keys(&pending.intent, target, &self.settings);
         intent_keys.voted = None;
         if let Some(profile) = pending.deliberation.ballots.first().and_then(session_profile) {
             intent_keys.session_profile = Some(profile);
@@ -295,13 +296,15 @@ impl Engine {
             Some(refusal) => Err(refusal),
             None => Caller::proposer(&facts, first),
         };
-        let decision = match proposer {
+        let decided = match proposer {
             Ok(proposer) => {
-                let context = self.context(cast.keys, &proposer, &facts, pending.record.fingerprint);
+                let fingerprint = pending.record.fingerprint;
+                let context = self.context(cast.keys, &proposer, &facts, fingerprint, Visit::default());
                 activities::decide(&context, &pending.intent)
             }
-            Err(refusal) => Decision::Refuse(refusal, ChangeSet::new()),
+            Err(refusal) => refusal.into(),
         };
+        let Decided { decision, limited } = decided;
         let mut changes = ChangeSet::new();
         let effects = match decision {
             Decision::Complete(effect) => {
@@ -328,6 +331,7 @@ impl Engine {
         if !self.commit(permit, changes).await? {
             return Ok(None);
         }
+        self.tell_limits(cast.caller, &limited, cast.now);
         let record = ActivityRecord { version: record.version + 1, ..record };
         self.show(cast.keys, &record, None, cast.caller, cast.now).await.map(Some)
     }

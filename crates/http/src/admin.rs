@@ -20,8 +20,10 @@ use vestibule_crypto::keyset::KeyRole;
 use vestibule_crypto::p256::SigningKey;
 use vestibule_crypto::secret::Secret;
 use vestibule_engine::keys::{KeyStatus, Rewrapped};
-use vestibule_engine::model::{Organization, Routes, Template};
-use vestibule_engine::{ContactStanding, CreatedOrganization, Engine, NewTemplate, WebhookStatus};
+use vestibule_engine::model::{AbuseRecord, Organization, Routes, Template};
+use vestibule_engine::{
+    AbuseFilter, ContactStanding, CreatedOrganization, Engine, NewTemplate, WebhookStatus,
+};
 use vestibule_wire::{
     ActivityType, Locale, OrganizationId, OtpType, ProxyConfigId, Refusal, TemplateId, UserId,
     WebhookEndpointId,
@@ -30,6 +32,9 @@ use vestibule_wire::{
 use crate::{answer, refusal};
 
 const PATH: &str = "/admin";
+
+/// The most records of one organization that a report tells.
+const MOST_RECORDS: u32 = 10_000;
 
 /// What the operator wants done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,6 +170,15 @@ pub enum AdminCommand {
         /// The endpoint; the organization's own id for its legacy webhook.
         endpoint: WebhookEndpointId,
     },
+    /// Tells who was limited, and why.
+    AbuseReport {
+        /// Only requests to this parent; absent: all, and client addresses.
+        organization: Option<OrganizationId>,
+        /// Only this limit, by its name.
+        limit: Option<String>,
+        /// Hours back from now.
+        hours: u32,
+    },
     /// Lists the server's keys, without secrets.
     KeyList {},
     /// Makes a key that takes over from those of its role.
@@ -230,6 +244,11 @@ pub enum AdminAnswer {
     Pinged {
         /// Its id, as the endpoint sees it.
         event_id: String,
+    },
+    /// Who was limited, newest hours first.
+    Abuse {
+        /// Contacts are masked, identifiers hashed.
+        records: Vec<AbuseRecord>,
     },
     /// The server's keys, without secrets.
     Keys {
@@ -360,6 +379,10 @@ pub async fn execute(engine: &Engine, command: AdminCommand) -> Result<AdminAnsw
         }
         AdminCommand::WebhookPing { organization, endpoint } => {
             Ok(AdminAnswer::Pinged { event_id: engine.ping_webhook(organization, endpoint).await? })
+        }
+        AdminCommand::AbuseReport { organization, limit, hours } => {
+            let filter = AbuseFilter { organization, limit, hours, most: MOST_RECORDS };
+            Ok(AdminAnswer::Abuse { records: engine.abuse_report(&filter).await? })
         }
         AdminCommand::KeyList {} => Ok(AdminAnswer::Keys { keys: engine.list_keys().await? }),
         AdminCommand::KeyRotate { role, after_seconds } => {

@@ -24,10 +24,11 @@ use vestibule_wire::Refusal;
 use crate::captcha::{Caller, Captcha};
 use crate::cors::Cors;
 use crate::dev::{Dev, DevSurface};
-use crate::limits::{AddressBook, Client, RequestLimits};
+use crate::limits::{AddressBook, RequestLimits};
 use crate::receipts::ReceiptSurface;
 use crate::request_id::{self, RequestIds};
 use crate::routes::{self, Route, Surface};
+use crate::visitor::Visitor;
 use crate::{auth_proxy, body, docs, limits, public_api, refusal, well_known};
 
 /// Label of paths outside the table.
@@ -83,7 +84,7 @@ impl App {
             engine,
             keys,
             store,
-            addresses: AddressBook::new(&limits.addresses, Instant::now()),
+            addresses: AddressBook::new(&limits.addresses),
             limits,
             receipts,
             captcha,
@@ -167,16 +168,16 @@ impl Inner {
                 self.public(peer, route, &head.headers, body).await
             }
             Surface::Proxy => {
-                if let Some((book, client)) = self.counted(peer, &head.headers) {
-                    book.take(client, Instant::now())?;
-                }
+                let visitor = self.visitor(peer, &head.headers);
+                visitor.as_ref().map_or(Ok(()), Visitor::requests)?;
                 let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
                 let caller = Caller {
                     captcha: self.captcha.as_ref(),
                     headers: &head.headers,
                     address: limits::origin(peer, &head.headers, &self.limits.addresses.trusted_proxies),
                 };
-                auth_proxy::call(&self.engine, &caller, route.name, &head.headers, &body).await
+                auth_proxy::call(&self.engine, &caller, visitor.as_ref(), route.name, &head.headers, &body)
+                    .await
             }
             Surface::Receipts => self.receipt(peer, path, &head, body).await,
             Surface::Keys => well_known::keys(&self.keys.current()),
@@ -199,10 +200,8 @@ impl Inner {
     where
         B: HttpBody<Data = Bytes>,
     {
-        let counted = self.counted(peer, headers);
-        if let Some((book, client)) = counted {
-            book.check(client, Instant::now())?;
-        }
+        let visitor = self.visitor(peer, headers);
+        visitor.as_ref().map_or(Ok(()), Visitor::may_request)?;
         let body = body::read(headers, body, self.limits.body_timeout).await?;
         let answered = match route.surface {
             Surface::Submit => public_api::submit(&self.engine, route.name, headers, &body).await,
@@ -217,11 +216,11 @@ impl Inner {
             | Surface::Health
             | Surface::Ready => Err(Refusal::UnknownPath),
         };
-        if let (Err(refused), Some((book, client))) = (&answered, counted)
+        if let (Err(refused), Some(visitor)) = (&answered, visitor)
             && refusal::mapping(refused).status == StatusCode::UNAUTHORIZED
         {
             // Whether anything is left is asked before the next request.
-            let _ = book.take(client, Instant::now());
+            let _ = visitor.requests();
         }
         answered
     }
@@ -237,24 +236,21 @@ impl Inner {
     where
         B: HttpBody<Data = Bytes>,
     {
-        let counted = self.counted(peer, &head.headers);
-        if let Some((book, client)) = counted {
-            book.check(client, Instant::now())?;
-        }
+        let visitor = self.visitor(peer, &head.headers);
+        visitor.as_ref().map_or(Ok(()), Visitor::may_request)?;
         let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
         let answered = match &self.receipts {
             Some(receipts) => receipts.answer(head, path, &body).await,
             None => Err(Refusal::ReceiptRefused),
         };
-        if let (Err(Refusal::ReceiptRefused), Some((book, client))) = (&answered, counted) {
-            let _ = book.take(client, Instant::now());
+        if let (Err(Refusal::ReceiptRefused), Some(visitor)) = (&answered, visitor) {
+            let _ = visitor.requests();
         }
         answered
     }
 
-    fn counted(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<(&AddressBook, Client)> {
-        let book = self.addresses.as_ref()?;
-        Some((book, book.client(peer, headers)?))
+    fn visitor(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<Visitor<'_>> {
+        Visitor::of(self.addresses.as_ref()?, &self.engine, peer, headers)
     }
 }
 

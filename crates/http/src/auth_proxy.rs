@@ -2,15 +2,18 @@
 
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use vestibule_engine::limits::Visit;
 use vestibule_engine::{Challenged, Engine};
 use vestibule_wire::Refusal;
 
+use crate::visitor::Visitor;
 use crate::{answer, public_api::single};
 
 /// `POST /v1/<name>`
-pub async fn call(
+pub(crate) async fn call(
     engine: &Engine,
     challenged: &dyn Challenged,
+    visitor: Option<&Visitor<'_>>,
     name: &str,
     headers: &HeaderMap,
     body: &[u8],
@@ -21,7 +24,13 @@ pub async fn call(
         return Err(Refusal::OriginNotAllowed);
     }
     let languages = languages(headers);
-    answer::json(&engine.proxy_call(&config, name, body, languages.as_deref(), challenged).await?)
+    let run =
+        async |visit| engine.proxy_call(&config, name, body, languages.as_deref(), challenged, visit).await;
+    let answered = match visitor {
+        Some(visitor) => visitor.call(name, run).await,
+        None => run(Visit::default()).await,
+    };
+    answer::json(&answered?.body)
 }
 
 /// The languages of the browser; several headers are one list (RFC 9110, section 5.3).

@@ -20,6 +20,7 @@ pub mod refusal;
 mod request_id;
 pub mod routes;
 mod serve;
+mod visitor;
 mod well_known;
 
 pub use app::{App, AppState};

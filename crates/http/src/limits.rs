@@ -3,14 +3,16 @@
 //! Addresses are counted in memory and per node, so that unauthenticated traffic never costs a write to the store.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
-use tokio::time::Instant;
-use vestibule_wire::Refusal;
+use vestibule_engine::limits::{
+    Action, Counter, Guard, Limit, LimitName, LimitTable, Limited, Pumping, Ratio,
+};
 
 /// What one request may cost.
 #[derive(Debug, Clone)]
@@ -33,22 +35,41 @@ impl Default for RequestLimits {
     }
 }
 
-/// What one client address may do: calls of the auth proxy, and requests to the public API whose authentication fails.
+/// What one client address may do. Counted in memory, on this server alone, so that unauthenticated traffic never costs a write.
 #[derive(Debug, Clone)]
 pub struct AddressLimits {
     /// Whether addresses are counted at all.
     pub enabled: bool,
-    /// Requests per second in the long run; above zero.
-    pub rate: f64,
-    /// Requests at once after a pause; at least one.
-    pub burst: u32,
+    /// Calls of the auth proxy, and requests to the public API whose authentication fails.
+    pub requests: Limit,
+    /// Messages sent through the auth proxy.
+    pub sends: Limit,
+    /// Wrong guesses through the auth proxy.
+    pub failures: Limit,
+    /// How many of the codes that it asked for by text message must be used.
+    pub ratio: Ratio,
     /// Proxies in front of this server. Only their `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
 
+impl AddressLimits {
+    /// The rows of the table of limits, and of the guard against pumping, that concern addresses.
+    pub fn of(table: &LimitTable, pumping: &Pumping) -> Self {
+        let Ratio { action, .. } = pumping.address_ratio;
+        Self {
+            enabled: true,
+            requests: table.address_requests,
+            sends: table.address_sends,
+            failures: table.address_failures,
+            ratio: Ratio { action: pumping.effective(action), ..pumping.address_ratio },
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
 impl Default for AddressLimits {
     fn default() -> Self {
-        Self { enabled: true, rate: 10.0, burst: 100, trusted_proxies: Vec::new() }
+        Self::of(&LimitTable::default(), &Pumping::default())
     }
 }
 
@@ -56,6 +77,8 @@ impl Default for AddressLimits {
 const MAX_ADDRESSES: usize = 65_536;
 
 /// Whom a request is counted against: an IPv4 address, or the /64 that an IPv6 client has to itself.
+///
+/// Shown as reports show it: `192.0.2.1`, or `2001:db8:1:2::/64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Client(u128);
 
@@ -70,31 +93,100 @@ impl Client {
     }
 }
 
-/// One account per client address. Each holds the time at which it will be idle again: a request moves that time on by
-/// the interval of the rate, and is refused where it would lie further ahead than the burst allows.
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = Ipv6Addr::from_bits(self.0);
+        match IpAddr::V6(address).to_canonical() {
+            _ if *self == Self::OVERFLOW => f.write_str("others"),
+            IpAddr::V4(v4) => v4.fmt(f),
+            IpAddr::V6(v6) => write!(f, "{v6}/64"),
+        }
+    }
+}
+
+/// What is counted of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Requests.
+    Requests,
+    /// Messages.
+    Sends,
+    /// Wrong guesses.
+    Failures,
+}
+
+impl Counted {
+    const ALL: [Self; 3] = [Self::Requests, Self::Sends, Self::Failures];
+
+    fn name(self) -> LimitName {
+        match self {
+            Self::Requests => LimitName::AddressRequests,
+            Self::Sends => LimitName::AddressSends,
+            Self::Failures => LimitName::AddressFailures,
+        }
+    }
+}
+
+/// A limit that an address met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met {
+    /// What becomes of the request.
+    pub action: Action,
+    /// Until it would be welcome, milliseconds.
+    pub wait_ms: i64,
+    /// What the operator is told.
+    pub limited: Limited,
+}
+
+/// How fast something may happen: each time moves the account on by the interval, and no further ahead than the burst.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    interval_us: i64,
+    burst_us: i64,
+    action: Action,
+}
+
+impl Rate {
+    fn of(limit: Limit) -> Option<Self> {
+        let interval_us = (limit.window_ms() * 1000 / i64::from(limit.count.max(1))).max(1);
+        let burst_us = interval_us * i64::from(limit.count.max(1));
+        limit.is_on().then_some(Self { interval_us, burst_us, action: limit.action })
+    }
+}
+
+/// One account per client address. For each thing that is counted it holds the time at which it will be idle again: once more
+/// moves that time on by the interval of the rate, and is met by the limit where it would lie further ahead than the burst
+/// allows. So a whole burst is there after a pause of one window, and a part of it after a part.
 pub struct AddressBook {
-    origin: Instant,
-    interval: u64,
-    burst: u64,
+    rates: [Option<Rate>; 3],
+    ratio: Ratio,
     trusted: Vec<IpNet>,
     accounts: Mutex<Accounts>,
 }
 
 #[derive(Default)]
 struct Accounts {
-    idle_at: HashMap<Client, u64>,
+    by_client: HashMap<Client, Account>,
     /// No sweep before then: a flood of new addresses must not make each request walk the book.
-    sweep_at: u64,
+    sweep_at: i64,
+}
+
+/// Times in microseconds.
+#[derive(Debug, Default, Clone, Copy)]
+struct Account {
+    idle_at: [i64; 3],
+    codes: Counter,
+    codes_until: i64,
 }
 
 impl AddressBook {
     /// An empty book; `None` where addresses are not counted.
-    pub fn new(limits: &AddressLimits, now: Instant) -> Option<Self> {
-        limits.enabled.then(|| Self {
-            origin: now,
-            interval: (1e9 / limits.rate.max(1e-3)) as u64,
-            burst: u64::from(limits.burst.max(1)),
-            trusted: limits.trusted_proxies.clone(),
+    pub fn new(limits: &AddressLimits) -> Option<Self> {
+        let AddressLimits { enabled, requests, sends, failures, ratio, trusted_proxies } = limits;
+        enabled.then(|| Self {
+            rates: [Rate::of(*requests), Rate::of(*sends), Rate::of(*failures)],
+            ratio: *ratio,
+            trusted: trusted_proxies.clone(),
             accounts: Mutex::default(),
         })
     }
@@ -104,45 +196,110 @@ impl AddressBook {
         origin(peer, headers, &self.trusted).map(Client::of)
     }
 
-    /// Counts a request, or refuses it.
-    pub fn take(&self, client: Client, now: Instant) -> Result<(), Refusal> {
-        self.turn(client, now, true)
+    /// Counts one, unless the limit refuses it. `now` in epoch milliseconds.
+    pub fn take(&self, counted: Counted, client: Client, now: i64) -> Option<Met> {
+        self.turn(counted, client, now, true)
     }
 
-    /// Refuses a client that has nothing left, and counts nothing.
-    pub fn check(&self, client: Client, now: Instant) -> Result<(), Refusal> {
-        self.turn(client, now, false)
+    /// Whether the limit would refuse one; counts nothing.
+    pub fn check(&self, counted: Counted, client: Client, now: i64) -> Option<Met> {
+        self.turn(counted, client, now, false)
     }
 
-    fn turn(&self, client: Client, now: Instant, count: bool) -> Result<(), Refusal> {
-        let now = now.saturating_duration_since(self.origin).as_nanos() as u64;
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = accounts.place(client, now);
-        let idle_at = accounts.idle_at.get(&client).copied().unwrap_or(0).max(now);
-        let after = idle_at + self.interval;
-        let latest = now + self.burst * self.interval;
-        if after > latest {
-            let wait = Duration::from_nanos(after - latest);
-            return Err(Refusal::RateLimited { retry_after: wait.as_secs_f64().ceil().max(1.0) as u32 });
+    /// Takes back what was counted and did not happen.
+    pub fn give_back(&self, counted: Counted, client: Client, now: i64) {
+        let Some(rate) = self.rates[counted as usize] else { return };
+        let mut accounts = self.lock();
+        let account = accounts.account(client, now * 1000);
+        account.idle_at[counted as usize] -= rate.interval_us;
+    }
+
+    fn turn(&self, counted: Counted, client: Client, now: i64, count: bool) -> Option<Met> {
+        let rate = self.rates[counted as usize]?;
+        let now = now * 1000;
+        let mut accounts = self.lock();
+        let account = accounts.account(client, now);
+        let latest = now + rate.burst_us;
+        // A clock that was set back must not leave anybody waiting for as long.
+        let idle_at = account.idle_at[counted as usize].clamp(now, latest);
+        let after = idle_at + rate.interval_us;
+        let is_met = after > latest;
+        if count && !(is_met && rate.action == Action::Refuse) {
+            account.idle_at[counted as usize] = after.min(latest);
         }
-        if count {
-            accounts.idle_at.insert(client, after);
+        is_met.then(|| Met {
+            action: rate.action,
+            wait_ms: (after - latest).div_euclid(1000).max(1),
+            limited: Limited {
+                limit: counted.name().name(),
+                action: rate.action,
+                subject: client.to_string(),
+            },
+        })
+    }
+
+    /// What comes of text messages that an address asks for: something while too few of its codes are used.
+    pub fn closed(&self, client: Client, now: i64) -> Option<Met> {
+        if self.ratio.action == Action::Off {
+            return None;
         }
-        Ok(())
+        let codes = self.lock().account(client, now * 1000).codes;
+        let closed = self.ratio.is_closed(&codes.in_window(&self.ratio.window(now)));
+        closed.then(|| Met {
+            action: self.ratio.action,
+            wait_ms: 0,
+            limited: Limited {
+                limit: Guard::AddressRatio.name(),
+                action: self.ratio.action,
+                subject: client.to_string(),
+            },
+        })
+    }
+
+    /// Counts a code that an address asked for by text message, or one that it used.
+    pub fn count_code(&self, client: Client, now: i64, used: bool) {
+        if self.ratio.action == Action::Off {
+            return;
+        }
+        let window = self.ratio.window(now);
+        let mut accounts = self.lock();
+        let account = accounts.account(client, now * 1000);
+        let tally = account.codes.in_window(&window);
+        account.codes = Counter {
+            since: if tally.since == 0 { window.opens_at } else { tally.since },
+            amount: tally.amount + i64::from(!used),
+            verified: tally.verified + i64::from(used),
+            previous_amount: tally.previous_amount,
+            previous_verified: tally.previous_verified,
+        };
+        account.codes_until = window.expires_at * 1000;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Accounts {
     /// The account of a client: its own where there is one or room for one, else the shared one.
-    fn place(&mut self, client: Client, now: u64) -> Client {
-        if self.idle_at.len() < MAX_ADDRESSES || self.idle_at.contains_key(&client) {
-            return client;
+    fn account(&mut self, client: Client, now: i64) -> &mut Account {
+        let mut place = client;
+        if self.by_client.len() >= MAX_ADDRESSES && !self.by_client.contains_key(&client) {
+            if now >= self.sweep_at {
+                self.by_client.retain(|_, account| account.is_in_use(now));
+                self.sweep_at = now + 1_000_000;
+            }
+            if self.by_client.len() >= MAX_ADDRESSES {
+                place = Client::OVERFLOW;
+            }
         }
-        if now >= self.sweep_at {
-            self.idle_at.retain(|_, idle_at| *idle_at > now);
-            self.sweep_at = now + 1_000_000_000;
-        }
-        if self.idle_at.len() < MAX_ADDRESSES { client } else { Client::OVERFLOW }
+        self.by_client.entry(place).or_default()
+    }
+}
+
+impl Account {
+    fn is_in_use(&self, now: i64) -> bool {
+        Counted::ALL.iter().any(|counted| self.idle_at[*counted as usize] > now) || self.codes_until > now
     }
 }
 
@@ -181,11 +338,20 @@ mod tests {
 
     use super::*;
 
-    fn book(rate: f64, burst: u32, trusted: &[&str]) -> (AddressBook, Instant) {
-        let now = Instant::now();
+    const START: i64 = 1_800_000_000_000;
+
+    /// A book that takes so many requests in so many seconds.
+    fn book(count: u32, seconds: u32, trusted: &[&str]) -> AddressBook {
         let trusted_proxies = trusted.iter().map(|text| text.parse().unwrap()).collect();
-        let limits = AddressLimits { enabled: true, rate, burst, trusted_proxies };
-        (AddressBook::new(&limits, now).unwrap(), now)
+        let requests = Limit::refuse(count, seconds);
+        AddressBook::new(&AddressLimits { requests, trusted_proxies, ..AddressLimits::default() }).unwrap()
+    }
+
+    impl AddressBook {
+        /// Milliseconds to wait, where a request is refused.
+        fn request(&self, client: Client, now: i64) -> Option<i64> {
+            self.take(Counted::Requests, client, now).map(|met| met.wait_ms)
+        }
     }
 
     fn client(text: &str) -> Client {
@@ -200,35 +366,87 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_spent_and_comes_back_at_the_rate() {
-        let (book, start) = book(2.0, 3, &[]);
+    fn a_burst_is_spent_and_comes_back_in_its_window() {
+        let book = book(3, 3, &[]);
         let one = client("192.0.2.1");
         for _ in 0..3 {
-            assert_eq!(book.take(one, start), Ok(()));
+            assert_eq!(book.request(one, START), None);
         }
-        assert_eq!(book.take(one, start), Err(Refusal::RateLimited { retry_after: 1 }));
-        assert_eq!(book.take(client("192.0.2.2"), start), Ok(()), "another address has its own account");
-        let later = start + Duration::from_millis(500);
-        assert_eq!(book.take(one, later), Ok(()));
-        assert!(book.take(one, later).is_err());
+        assert_eq!(book.request(one, START), Some(1000));
+        assert_eq!(book.request(client("192.0.2.2"), START), None, "another address has its own account");
+        assert_eq!(book.request(one, START + 999), Some(1));
+        assert_eq!(book.request(one, START + 1000), None);
+        assert!(book.request(one, START + 1000).is_some());
+        for _ in 0..3 {
+            assert_eq!(book.request(one, START + 4000), None);
+        }
     }
 
     #[test]
-    fn the_refusal_says_when_to_come_back() {
-        let (book, start) = book(0.1, 1, &[]);
-        assert_eq!(book.take(client("192.0.2.1"), start), Ok(()));
-        let refused = book.take(client("192.0.2.1"), start + Duration::from_secs(4));
-        assert_eq!(refused, Err(Refusal::RateLimited { retry_after: 6 }));
-    }
-
-    #[test]
-    fn a_check_counts_nothing() {
-        let (book, start) = book(1.0, 1, &[]);
+    fn a_check_counts_nothing_and_what_is_given_back_was_not_counted() {
+        let book = book(1, 1, &[]);
+        let one = client("192.0.2.1");
         for _ in 0..5 {
-            assert_eq!(book.check(client("192.0.2.1"), start), Ok(()));
+            assert_eq!(book.check(Counted::Requests, one, START), None);
         }
-        assert_eq!(book.take(client("192.0.2.1"), start), Ok(()));
-        assert!(book.check(client("192.0.2.1"), start).is_err());
+        assert_eq!(book.request(one, START), None);
+        assert!(book.check(Counted::Requests, one, START).is_some());
+        book.give_back(Counted::Requests, one, START);
+        assert_eq!(book.request(one, START), None);
+    }
+
+    #[test]
+    fn a_limit_that_records_lets_pass_and_tells() {
+        let requests = Limit { action: Action::Record, ..Limit::refuse(1, 1) };
+        let book = AddressBook::new(&AddressLimits { requests, ..AddressLimits::default() }).unwrap();
+        let one = client("2001:db8:1:2::3");
+        assert_eq!(book.take(Counted::Requests, one, START), None);
+        let met = book.take(Counted::Requests, one, START).unwrap();
+        assert_eq!((met.action, met.limited.limit), (Action::Record, "address_requests"));
+        assert_eq!(met.limited.subject, "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn what_is_counted_is_counted_apart() {
+        let limits = AddressLimits {
+            sends: Limit::refuse(1, 1),
+            failures: Limit::refuse(1, 1),
+            ..AddressLimits::default()
+        };
+        let book = AddressBook::new(&limits).unwrap();
+        let one = client("192.0.2.1");
+        assert_eq!(book.take(Counted::Sends, one, START), None);
+        assert_eq!(book.take(Counted::Failures, one, START), None);
+        assert!(book.take(Counted::Sends, one, START).is_some());
+        assert_eq!(book.request(one, START), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_leaves_nobody_waiting() {
+        let book = book(1, 1, &[]);
+        assert_eq!(book.request(client("192.0.2.1"), START), None);
+        assert_eq!(book.request(client("192.0.2.1"), START - 3_600_000), Some(1000));
+    }
+
+    #[test]
+    fn an_address_whose_codes_are_not_used_is_closed_until_its_window_is_forgotten() {
+        let book = AddressBook::new(&AddressLimits::default()).unwrap();
+        let (one, other) = (client("192.0.2.1"), client("192.0.2.2"));
+        for _ in 0..20 {
+            assert_eq!(book.closed(one, START), None);
+            book.count_code(one, START, false);
+            book.count_code(other, START, false);
+            book.count_code(other, START, true);
+        }
+        let met = book.closed(one, START).unwrap();
+        assert_eq!((met.action, met.limited.subject.as_str()), (Action::Withhold, "192.0.2.1"));
+        assert_eq!(book.closed(other, START), None);
+        assert!(book.closed(one, START + 3_600_000).is_some(), "the window before counts");
+        assert_eq!(book.closed(one, START + 7_200_000), None);
+        for _ in 0..5 {
+            book.count_code(one, START, true);
+        }
+        assert_eq!(book.closed(one, START), None, "used codes open it");
     }
 
     #[test]
@@ -241,7 +459,7 @@ mod tests {
 
     #[test]
     fn a_forwarded_address_counts_only_when_a_trusted_proxy_says_so() {
-        let (book, _) = book(1.0, 1, &["10.0.0.0/8", "2001:db8::/32"]);
+        let book = book(1, 1, &["10.0.0.0/8", "2001:db8::/32"]);
         let seen =
             |peer: &str, lines: &[&str]| book.client(Some(peer.parse().unwrap()), &forwarded(lines)).unwrap();
         assert_eq!(seen("198.51.100.7", &["192.0.2.1"]), client("198.51.100.7"));
@@ -259,17 +477,17 @@ mod tests {
 
     #[test]
     fn a_flood_of_addresses_shares_one_account_and_leaves_known_ones_alone() {
-        let (book, start) = book(1.0, 2, &[]);
+        let book = book(2, 2, &[]);
         let known = client("192.0.2.1");
-        assert_eq!(book.take(known, start), Ok(()));
+        assert_eq!(book.request(known, START), None);
         let networks = (0..MAX_ADDRESSES as u128).map(|n| Client((0x2001_0db8_u128 << 96) + (n << 64)));
-        let refused = networks.filter(|network| book.take(*network, start).is_err()).count();
+        let refused = networks.filter(|network| book.request(*network, START).is_some()).count();
         assert_eq!(refused, 0, "one more than fits shares an account with a burst of its own");
-        assert_eq!(book.take(client("2001:db8:ffff:ffff::1"), start), Ok(()));
-        assert!(book.take(client("2001:db8:ffff:fffe::1"), start).is_err());
-        assert_eq!(book.take(known, start), Ok(()));
-        assert!(book.accounts.lock().unwrap().idle_at.len() <= MAX_ADDRESSES + 1);
-        let later = start + Duration::from_secs(5);
-        assert_eq!(book.take(client("2001:db8:ffff:fffe::1"), later), Ok(()), "idle accounts made room");
+        assert_eq!(book.request(client("2001:db8:ffff:ffff::1"), START), None);
+        assert!(book.request(client("2001:db8:ffff:fffe::1"), START).is_some());
+        assert_eq!(book.request(known, START), None);
+        assert!(book.lock().by_client.len() <= MAX_ADDRESSES + 1);
+        let later = START + 5000;
+        assert_eq!(book.request(client("2001:db8:ffff:fffe::1"), later), None, "idle accounts made room");
     }
 }

@@ -77,6 +77,7 @@ fn details(refusal: &Refusal, reason: &str) -> Vec<Value> {
 fn retry_after(refusal: &Refusal) -> Option<u32> {
     match refusal {
         Refusal::MaxOtpInitiated { retry_after } => *retry_after,
+        Refusal::OrganizationRateLimited { retry_after, .. } => *retry_after,
         Refusal::RateLimited { retry_after } => Some(*retry_after),
         Refusal::Unavailable | Refusal::CaptchaUnavailable => Some(1),
         _ => None,

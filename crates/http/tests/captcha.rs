@@ -19,6 +19,7 @@ use support::uncounted;
 use tokio::net::TcpListener;
 use vestibule_crypto::entropy::SeededEntropy;
 use vestibule_crypto::secret::Secret;
+use vestibule_engine::limits::Limit;
 use vestibule_engine::{CaptchaProvider, CaptchaWidget, Settings};
 use vestibule_http::{AddressLimits, App, AppState, Captcha, CaptchaSettings, RequestLimits};
 use vestibule_testkit::{TestServer, Verified, client_key};
@@ -345,7 +346,7 @@ async fn a_token_is_not_spent_on_a_call_that_would_be_refused_anyway() {
     assert_eq!(site.asked(), 0);
 
     let one = RequestLimits {
-        addresses: AddressLimits { rate: 0.001, burst: 2, ..AddressLimits::default() },
+        addresses: AddressLimits { requests: Limit::refuse(2, 2000), ..AddressLimits::default() },
         ..RequestLimits::default()
     };
     let site = site_with(Turnstile, true, one, |_| {}).await;

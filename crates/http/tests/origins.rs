@@ -10,6 +10,7 @@ use axum::http::Method;
 use serde_json::json;
 use support::{Answer, app, send, send_from, uncounted};
 use vestibule_crypto::stamp::ApiStamp;
+use vestibule_engine::limits::Limit;
 use vestibule_http::{AddressLimits, RequestLimits};
 use vestibule_testkit::TestServer;
 use vestibule_wire::ActivityType;
@@ -130,7 +131,8 @@ async fn the_proxy_serves_the_origins_of_its_config_and_callers_without_one() {
 
 fn limits(burst: u32) -> RequestLimits {
     let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
-    let addresses = AddressLimits { enabled: true, rate: 0.001, burst, trusted_proxies };
+    let requests = Limit::refuse(burst, 1000 * burst);
+    let addresses = AddressLimits { requests, trusted_proxies, ..AddressLimits::default() };
     RequestLimits { addresses, ..RequestLimits::default() }
 }
 

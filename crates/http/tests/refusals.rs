@@ -118,6 +118,7 @@ table! {
     TooManyLongLivedKeys(_) = TooManyLongLivedKeys(UserId(Uuid::nil())) => 429 8 "";
     TooManyAuthenticators(_) = TooManyAuthenticators(UserId(Uuid::nil())) => 429 8 "";
     RateLimited { .. } = RateLimited { retry_after: 7 } => 429 8 "RATE_LIMIT_EXCEEDED";
+    OrganizationRateLimited { .. } = OrganizationRateLimited { sub_organization: false, retry_after: Some(7) } => 429 8 "RATE_LIMIT_EXCEEDED";
     BodyTooLarge = BodyTooLarge => 413 3 "REQUEST_INVALID";
     EncodedBody = EncodedBody => 415 3 "REQUEST_INVALID";
     UnknownPath = UnknownPath => 404 5 "";

@@ -9,10 +9,12 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use tokio::net::UnixListener;
+use vestibule_engine::limits;
 use vestibule_http::admin::{self, AdminAnswer, AdminCommand, AdminError};
 use vestibule_wire::{OrganizationId, OtpType};
 
-use crate::cli::{Contact, Installation, NamedContact, Org, Route, RouteName, Webhook};
+use crate::abuse;
+use crate::cli::{Abuse, Contact, Installation, NamedContact, Org, Route, RouteName, Webhook};
 use crate::files;
 use crate::installation::{Opened, Place};
 
@@ -143,6 +145,23 @@ pub async fn webhook(command: Webhook) -> Result<()> {
     run(&place, command).await
 }
 
+/// Runs `vestibule abuse ...`.
+pub async fn abuse(command: Abuse) -> Result<()> {
+    let Abuse::Report { place, organization: id, limit, hours, json } = command;
+    if let Some(limit) = limit.as_deref().filter(|limit| limits::why(limit).is_none()) {
+        bail!("{limit:?} is no limit; docs/abuse.md lists them");
+    }
+    let organization = id.as_deref().map(organization).transpose()?;
+    let answer = send(&place, AdminCommand::AbuseReport { organization, limit, hours }).await?;
+    match &answer {
+        AdminAnswer::Abuse { records } if !json => {
+            print!("{}", abuse::table(records));
+            Ok(())
+        }
+        other => print(other),
+    }
+}
+
 pub fn organization(text: &str) -> Result<OrganizationId> {
     text.parse().map_err(|_| anyhow!("{text:?} is no organization id; `vestibule org list` shows the ids"))
 }
@@ -188,6 +207,7 @@ pub fn print(answer: &AdminAnswer) -> Result<()> {
         AdminAnswer::Routes { .. } => members.remove("routes").unwrap_or(Value::Null),
         AdminAnswer::Webhooks { .. } => members.remove("webhooks").unwrap_or(Value::Null),
         AdminAnswer::Pinged { .. } => json,
+        AdminAnswer::Abuse { .. } => members.remove("records").unwrap_or(Value::Null),
         AdminAnswer::Keys { .. } => members.remove("keys").unwrap_or(Value::Null),
         AdminAnswer::Rewrapped { .. } => members.remove("rewrapped").unwrap_or(Value::Null),
     };

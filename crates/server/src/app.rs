@@ -23,7 +23,7 @@ use crate::installation::Opened;
 use crate::lifecycle::{Shutdown, Stopper};
 use crate::metrics::Metrics;
 use crate::receipts::Receipts;
-use crate::{admin, keys, purge};
+use crate::{abuse, admin, keys, purge};
 
 /// How long the listeners for metrics and administration may take to end.
 const SIDE_DRAIN: Duration = Duration::from_secs(5);
@@ -126,6 +126,7 @@ pub async fn run(
         async move { webhooks.run(engine.delivery_queued(), &sending).await }
     });
     let purge = tokio::spawn(purge::run(Arc::clone(&store), retention, purge_every, side.clone()));
+    let abuse = tokio::spawn(abuse::write(Arc::clone(&opened.engine), abuse::WRITE_EVERY, side.clone()));
     let refresh = tokio::spawn(keys::refresh(Arc::clone(&opened.engine), refresh_keys_every, side.clone()));
     let admin = tokio::spawn({
         let (engine, side) = (Arc::clone(&opened.engine), side.clone());
@@ -153,6 +154,7 @@ pub async fn run(
     worker.await.context("the delivery worker failed")?;
     webhooks.await.context("the webhook worker failed")?;
     purge.await.context("the purge failed")?;
+    abuse.await.context("writing who was limited failed")?;
     refresh.await.context("reading the key table failed")?;
     ended("administration", admin).await;
     if let Some(metrics) = metrics {

@@ -61,6 +61,9 @@ pub enum Command {
     /// Work with policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// See what limits and the guard against SMS pumping did.
+    #[command(subcommand)]
+    Abuse(Abuse),
 }
 
 /// Run a server for development, ready to use.
@@ -595,6 +598,34 @@ pub enum PreviewedMessage {
     Recovery,
     /// A code by SMS.
     Sms,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Abuse {
+    /// Show who was limited, by the hour, and why.
+    ///
+    /// Contacts are masked and identifiers hashed; phone prefixes, countries and client addresses are shown whole. A server writes
+    /// what it met every few seconds, and when this asks it. docs/abuse.md explains every limit.
+    Report {
+        #[command(flatten)]
+        place: Installation,
+
+        /// Only requests to this parent organization; without it, all of them and client addresses.
+        #[arg(long, value_name = "ID")]
+        organization: Option<String>,
+
+        /// Only this limit, for example prefix_ratio.
+        #[arg(long, value_name = "NAME")]
+        limit: Option<String>,
+
+        /// How many hours back.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8784))]
+        hours: u32,
+
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

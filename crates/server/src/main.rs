@@ -1,5 +1,6 @@
 //! The `vestibule` program.
 
+mod abuse;
 mod admin;
 mod app;
 mod backup;
@@ -67,6 +68,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Contact(command) => admin::contact(command).await?,
         Command::Route(command) => admin::route(command).await?,
         Command::Webhook(command) => admin::webhook(command).await?,
+        Command::Abuse(command) => admin::abuse(command).await?,
         Command::Policy(cli::Policy::Test(arguments)) => {
             return Ok(if policy_test::run(&arguments)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }

@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 mod inserts;
 mod keys;
 
+use vestibule_engine::limits::CounterWindow;
 use vestibule_engine::model::Millis;
 use vestibule_engine::store::{ChangeSet, Write};
 
@@ -12,8 +13,8 @@ use crate::rows::credential_code;
 use crate::statements::Statement;
 use crate::value::Value;
 use inserts::{
-    credential_params, enqueue, enqueue_delivery, insert_activity, insert_organization, insert_otp,
-    insert_proxy_config, insert_template, insert_token, insert_user, put_definition, take_send,
+    abuse_params, credential_params, enqueue, enqueue_delivery, insert_activity, insert_organization,
+    insert_otp, insert_proxy_config, insert_template, insert_token, insert_user, put_definition, take_send,
     update_activity, update_user,
 };
 
@@ -75,6 +76,10 @@ pub fn name(write: &Write) -> &'static str {
         Write::TakeSend(_) => "TakeSend",
         Write::TakeMail { .. } => "TakeMail",
         Write::TakeIdentifierSend { .. } => "TakeIdentifierSend",
+        Write::Count { .. } => "Count",
+        Write::CreditVerified { .. } => "CreditVerified",
+        Write::InsertAbuse(_) => "InsertAbuse",
+        Write::AddAbuse(_) => "AddAbuse",
         Write::InsertOtp(_) => "InsertOtp",
         Write::SpendAttempt { .. } => "SpendAttempt",
         Write::ConsumeOtp { .. } => "ConsumeOtp",
@@ -174,8 +179,11 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::DeleteCredential { .. } => 8,
         Write::Enqueue(_) | Write::EnqueueDelivery(_) => 9,
         Write::TellFate { .. } | Write::InsertEmailEvent(_) => 10,
+        // Many wait for the same ones: they are locked last, and soon free again.
+        Write::Count { .. } | Write::CreditVerified { .. } => 11,
+        Write::InsertAbuse(_) | Write::AddAbuse(_) => 12,
         // Never together with the others.
-        Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 11,
+        Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 13,
     }
 }
 
@@ -203,13 +211,35 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
             params![organization.as_bytes(), fingerprint, otp.as_bytes(), *expires_at],
         ),
         Write::TakeSend(take) => take_send(take, now),
-        Write::TakeMail { tenant, contact, window_ms } => {
-            one(S::TakeMail, params![tenant.as_bytes(), &contact.0, now, now.saturating_sub(*window_ms)])
-        }
-        Write::TakeIdentifierSend { tenant, identifier, window_ms } => one(
-            S::TakeIdentifierSend,
-            params![tenant.as_bytes(), &identifier.0, now, now.saturating_sub(*window_ms)],
+        Write::TakeMail { tenant, contact, window_ms, sends } => one(
+            S::TakeMail,
+            params![tenant.as_bytes(), &contact.0, now, *sends, now.saturating_sub(*window_ms)],
         ),
+        Write::TakeIdentifierSend { tenant, identifier, window_ms, sends } => one(
+            S::TakeIdentifierSend,
+            params![tenant.as_bytes(), &identifier.0, now, *sends, now.saturating_sub(*window_ms)],
+        ),
+        Write::Count { tenant, scope, window, amount, ceiling } => {
+            let CounterWindow { opens_at, over_from, forgotten_from, expires_at } = *window;
+            one(
+                S::Count,
+                params![
+                    tenant.as_bytes(),
+                    scope,
+                    opens_at,
+                    *amount,
+                    expires_at,
+                    over_from,
+                    forgotten_from,
+                    ceiling.saturating_sub(*amount),
+                ],
+            )
+        }
+        Write::CreditVerified { tenant, scope } => {
+            any(S::CreditVerified, params![tenant.as_bytes(), scope, now])
+        }
+        Write::InsertAbuse(record) => one(S::InsertAbuse, abuse_params(record)),
+        Write::AddAbuse(record) => one(S::AddAbuse, abuse_params(record)),
         Write::InsertOtp(otp) => insert_otp(otp),
         Write::SpendAttempt { organization, otp, attempts_left } => {
             one(S::SpendAttempt, params![organization.as_bytes(), otp.as_bytes(), now, *attempts_left])

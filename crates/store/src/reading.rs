@@ -3,6 +3,7 @@
 //! No query needs the result of another one, so that a store across a network sends all of them at once; a store that
 //! asks one by one leaves out those whose answers can no longer matter.
 
+use vestibule_engine::limits::MAX_COUNTERS;
 use vestibule_engine::model::{DefinitionKind, Millis, UserRecord};
 use vestibule_engine::store::{
     CallerKey, CallerMatch, ContactHolder, Facts, IntentKeys, ReadKeys, TemplateKey,
@@ -31,6 +32,7 @@ pub(crate) enum Part {
     Otp,
     ContactLimits,
     IdentifierLimits,
+    Counters,
     TrustedIdentifier,
     Token,
     ContactInTarget,
@@ -88,6 +90,7 @@ pub(crate) fn asks<'k>(keys: &'k ReadKeys) -> Vec<Ask<'k>> {
         definitions,
         session_profile,
         voted,
+        counters,
     } = intent;
     if let Some(fingerprint) = fingerprint {
         let key = params![target, fingerprint];
@@ -107,6 +110,13 @@ pub(crate) fn asks<'k>(keys: &'k ReadKeys) -> Vec<Ask<'k>> {
         ask(Part::IdentifierLimits, S::IdentifierLimits, &params![target, &identifier.0]);
         let pair = params![target, &contact.0, &identifier.0];
         ask(Part::TrustedIdentifier, S::TrustedIdentifier, &pair);
+    }
+    if !counters.is_empty() {
+        debug_assert!(counters.len() <= MAX_COUNTERS);
+        let names = counters.iter().map(String::as_str).chain(std::iter::repeat("")).take(MAX_COUNTERS);
+        let mut counted = Vec::from(params![target]);
+        counted.extend(names.map(Value::from));
+        ask(Part::Counters, S::LimitCounters, &counted);
     }
     if let Some(token) = token {
         ask(Part::Token, S::Token, &params![target, token.as_bytes()]);
@@ -197,6 +207,7 @@ impl<'k> Reading<'k> {
             Part::Otp => facts.otp = Some(rows::otp(c)?),
             Part::ContactLimits => facts.contact_limits = rows::contact_limits(c)?,
             Part::IdentifierLimits => facts.identifier_limits = rows::identifier_limits(c)?,
+            Part::Counters => facts.counters.extend([rows::counter(c)?]),
             Part::TrustedIdentifier => facts.trusted_identifier = true,
             Part::Token => facts.token = Some(rows::token(c)?),
             Part::ContactInTarget => facts.contact_in_target.push(holder(c)?),

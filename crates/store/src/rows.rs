@@ -4,11 +4,12 @@
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use vestibule_crypto::keyset::{KeyRole, KeyState};
+use vestibule_engine::limits::Counter;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, DeliveryRecord,
-    DeliveryState, EmailEvent, HandedOver, IdentifierKey, IdentifierLimits, MessageFate, Organization, Otp,
-    OutboxMessage, ProxyConfig, ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor, Suppression,
-    Template, TemplateOffer, Token, User, UserRecord, WaitingEndpoint, WebhookDelivery,
+    AbuseRecord, ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind,
+    DeliveryRecord, DeliveryState, EmailEvent, HandedOver, IdentifierKey, IdentifierLimits, MessageFate,
+    Organization, Otp, OutboxMessage, ProxyConfig, ServerKey, Slot, StoredRoutes, Submitter, SuppressedFor,
+    Suppression, Template, TemplateOffer, Token, User, UserRecord, WaitingEndpoint, WebhookDelivery,
 };
 use vestibule_engine::store::{ClaimedMessage, SealedRow, SealedValue, channel_from_code, flavour_from_code};
 use vestibule_wire::view::{ActivityStatus, CredentialType, EmailEventType};
@@ -372,6 +373,34 @@ pub fn contact_limits(c: &mut Columns<'_>) -> Result<ContactLimits, RowError> {
         failures: c.int()?,
         failed_at: c.int()?,
         suppression: suppression(c)?,
+        proven_at: c.int()?,
+    })
+}
+
+/// A shared counter with its name.
+pub fn counter(c: &mut Columns<'_>) -> Result<(String, Counter), RowError> {
+    let name = c.text()?;
+    let counter = Counter {
+        since: c.int()?,
+        amount: c.int()?,
+        verified: c.int()?,
+        previous_amount: c.int()?,
+        previous_verified: c.int()?,
+    };
+    Ok((name, counter))
+}
+
+/// Who was limited.
+pub fn abuse_record(c: &mut Columns<'_>) -> Result<AbuseRecord, RowError> {
+    Ok(AbuseRecord {
+        tenant_id: OrganizationId(c.uuid()?),
+        hour: c.int()?,
+        limit: c.text()?,
+        action: c.text()?,
+        subject: c.text()?,
+        hits: c.int()?,
+        first_at: c.int()?,
+        last_at: c.int()?,
     })
 }
 

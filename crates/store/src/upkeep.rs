@@ -106,7 +106,7 @@ pub(crate) async fn purge(
     clock: &dyn Clock,
     retention: &Retention,
 ) -> Result<u64, StoreError> {
-    let Retention { activities_ms, expired_credentials_ms, handed_over_ms, idle_limits_ms, batch } =
+    let Retention { activities_ms, expired_credentials_ms, handed_over_ms, idle_limits_ms, abuse_ms, batch } =
         *retention;
     let batch = batch.max(1);
     let by_age = [
@@ -120,6 +120,8 @@ pub(crate) async fn purge(
         (S::PurgeActivities, activities_ms),
         (S::PurgeMessageEvents, activities_ms),
         (S::PurgeHandedOver, handed_over_ms),
+        (S::PurgeCounters, 0),
+        (S::PurgeAbuse, abuse_ms),
     ];
     let mut gone: u64 = 0;
     for (statement, kept_ms) in by_age {

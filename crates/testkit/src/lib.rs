@@ -11,6 +11,7 @@ pub use clock::ManualClock;
 pub use hooks::{Event, Names};
 pub use signers::{Ed25519Key, Passkey, Signer, WalletKey};
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +30,7 @@ use vestibule_engine::keys::{KeyRing, KeyTableError};
 use vestibule_engine::model::MessagePayload;
 use vestibule_engine::store::{ClaimedMessage, Outcome, Store};
 use vestibule_engine::{Engine, Entropy, Services, Settings, outbox};
-use vestibule_http::{App, AppState, RequestLimits};
+use vestibule_http::{AddressLimits, App, AppState, RequestLimits};
 use vestibule_store::{PostgresOptions, PostgresStore, SqliteStore};
 use vestibule_wire::{ActivityType, Contact, OrganizationId, OtpType, UserId};
 
@@ -183,12 +184,24 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Reply {
+        self.send_from(None, method, path, headers, body).await
+    }
+
+    /// Sends a request from a client address; without one, limits of addresses do not apply.
+    pub async fn send_from(
+        &self,
+        peer: Option<IpAddr>,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.into())).expect("a valid request");
-        let response = self.app.handle(None, request).await;
+        let response = self.app.handle(peer, request).await;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -251,8 +264,13 @@ impl TestServer {
 
     /// Calls the auth proxy as a browser would.
     pub async fn proxy(&self, endpoint: &str, body: Value) -> Reply {
+        self.proxy_from(None, endpoint, body).await
+    }
+
+    /// Calls the auth proxy from a client address.
+    pub async fn proxy_from(&self, peer: Option<IpAddr>, endpoint: &str, body: Value) -> Reply {
         let headers = [("x-auth-proxy-config-id", self.tenant.proxy_config.as_str())];
-        self.send(Method::POST, &format!("/v1/{endpoint}"), &headers, body.to_string()).await
+        self.send_from(peer, Method::POST, &format!("/v1/{endpoint}"), &headers, body.to_string()).await
     }
 
     /// All messages to a contact so far, oldest first.
@@ -264,6 +282,12 @@ impl TestServer {
             Contact::stored(kind, &m.to).is_ok_and(|to| to.normalised() == wanted.normalised())
         };
         sent.iter().filter(to).cloned().collect()
+    }
+
+    /// All messages so far, oldest first.
+    pub async fn all_messages(&self) -> Vec<MessagePayload> {
+        self.collect().await;
+        self.sent.lock().expect("no test panicked").clone()
     }
 
     /// The code last sent to an address.
@@ -317,7 +341,10 @@ fn surface(
         keys: keys.clone(),
         store: store.clone(),
         entropy: entropy.clone(),
-        limits: RequestLimits::default(),
+        limits: RequestLimits {
+            addresses: AddressLimits::of(&settings.limits, &settings.pumping),
+            ..RequestLimits::default()
+        },
         receipts: None,
         captcha: None,
         dev: None,

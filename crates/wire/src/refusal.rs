@@ -229,6 +229,13 @@ pub enum Refusal {
         /// Seconds until the next request is welcome.
         retry_after: u32,
     },
+    /// A limit of the whole organization was met.
+    OrganizationRateLimited {
+        /// Whether the request concerned a sub-organization: limits are its parent's.
+        sub_organization: bool,
+        /// Seconds until requests are welcome again, when known.
+        retry_after: Option<u32>,
+    },
     /// The body is over 1 MiB (D-6).
     BodyTooLarge,
     /// `Content-Encoding` is not supported (D-6).
@@ -426,6 +433,12 @@ impl fmt::Display for Refusal {
             Self::TooManyOauthProviders(_) => f.write_str("user has exceeded maximum oauth providers"),
             Self::TooMany(what) => write!(f, "organization has exceeded maximum {what}"),
             Self::RateLimited { .. } => f.write_str("too many requests from this address, please wait and try again"),
+            Self::OrganizationRateLimited { sub_organization: false, .. } => {
+                f.write_str("this organization cannot execute activities because it has been rate limited.")
+            }
+            Self::OrganizationRateLimited { sub_organization: true, .. } => f.write_str(
+                "this sub-organization cannot execute activities because its parent has been rate limited.",
+            ),
             Self::BodyTooLarge => f.write_str("request body is too large"),
             Self::EncodedBody => f.write_str("encoded request bodies are not supported"),
             Self::UnknownPath => f.write_str("not found"),
@@ -524,7 +537,7 @@ impl Refusal {
             | Self::TooManyAuthenticators(_)
             | Self::TooManyOauthProviders(_)
             | Self::TooMany(_) => (8, ""),
-            Self::RateLimited { .. } => (8, "RATE_LIMIT_EXCEEDED"),
+            Self::RateLimited { .. } | Self::OrganizationRateLimited { .. } => (8, "RATE_LIMIT_EXCEEDED"),
 
             Self::Internal(_) => (13, "INTERNAL"),
             Self::Unavailable | Self::CaptchaUnavailable => (14, ""),

@@ -7,6 +7,7 @@ use vestibule_wire::{Guess, OtpFlavour, OtpId, Refusal};
 
 use super::init_otp::target_place;
 use super::{Context, Decision};
+use crate::limits;
 use crate::model::Otp;
 use crate::store::{ChangeSet, Write};
 
@@ -85,16 +86,18 @@ fn spend(cx: &Context<'_>, otp: &Otp) -> ChangeSet {
         otp: otp.id,
         expires_at: otp.expires_at,
     });
+    changes.writes.extend(limits::wrong_guess(cx.settings, otp, cx.facts.now));
     changes
 }
 
 /// What a right guess changes: the attempt is consumed, the contact's failures are forgotten, the identifier is known.
-pub(super) fn settle(otp: &Otp) -> ChangeSet {
+pub(super) fn settle(cx: &Context<'_>, otp: &Otp) -> ChangeSet {
     let mut changes = ChangeSet::new();
     changes.push(Write::ClearFailures { tenant: otp.tenant_id, contact: otp.contact_key, otp: Some(otp.id) });
     if let Some(identifier) = otp.identifier_key {
         changes.push(Write::TrustIdentifier { tenant: otp.tenant_id, contact: otp.contact_key, identifier });
     }
     changes.push(Write::ConsumeOtp { organization: otp.organization_id, otp: otp.id });
+    changes.writes.extend(limits::settled(cx.settings, otp));
     changes
 }

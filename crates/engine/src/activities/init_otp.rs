@@ -5,26 +5,28 @@ use vestibule_crypto::otp_code;
 use vestibule_crypto::p256::AgreementKey;
 use vestibule_crypto::seal::place;
 use vestibule_crypto::secret::Secret;
-use vestibule_wire::{FeatureName, InitOtp, OrganizationId, OtpFlavour, OtpId, OtpType, Refusal};
+use vestibule_wire::{FeatureName, InitOtp, OrganizationId, OtpFlavour, OtpId, OtpType};
 
 use super::message::{self, Message};
-use super::{Context, Effect, result};
-use crate::limits;
+use super::{Context, Decided, Decision, Effect, result};
+use crate::limits::{self, Question, Sending};
 use crate::model::{ContactKey, IdentifierKey, MessagePurpose, Otp};
+use crate::settings::Settings;
 use crate::store::{ChangeSet, ContactHolder, IntentKeys, TakeSend, Write};
 
-pub(super) fn keys(intent: &InitOtp, organization: OrganizationId) -> IntentKeys {
+pub(super) fn keys(intent: &InitOtp, organization: OrganizationId, settings: &Settings) -> IntentKeys {
     let contact = ContactKey::of(&intent.contact);
+    let identifier = intent.user_identifier.as_deref().map(|id| IdentifierKey::of(organization, id));
     IntentKeys {
-        identifier: intent
-            .user_identifier
-            .as_deref()
-            .map(|id| (contact, IdentifierKey::of(organization, id))),
+        identifier: identifier.map(|identifier| (contact, identifier)),
+        // Whether somebody of the tenant has proved the number, for the guard against pumping.
+        verified_contact: (intent.contact.kind() == OtpType::Sms).then_some(contact),
+        counters: limits::scopes(settings, &intent.contact, identifier),
         ..message::keys(&intent.contact, &intent.options)
     }
 }
 
-pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refusal> {
+pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Decided, Decided> {
     let facts = cx.facts;
     let organization = &cx.caller.target;
     let kind = intent.contact.kind();
@@ -41,12 +43,19 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
     message::check_reachable(cx, kind)?;
     let contact = ContactKey::of(&intent.contact);
     let trusted = facts.trusted_identifier || presents_own_key(cx);
-    let allowance = limits::send(&facts.contact_limits, facts.now, trusted)?;
     let identifier = intent.user_identifier.as_deref().map(|id| IdentifierKey::of(organization.id, id));
-    // The reserve is for those whom a flood shuts out, and floods can carry their identifier.
-    if identifier.is_some() && !allowance.reserved {
-        limits::identifier(&facts.identifier_limits, facts.now)?;
-    }
+    let question = Question {
+        settings: cx.settings,
+        facts,
+        organization,
+        contact: &intent.contact,
+        identifier,
+        trusted,
+        visit: &cx.visit,
+    };
+    let sending =
+        limits::sending(&question).map_err(|refused| Decided::refused(refused.refusal, refused.limited))?;
+    let Sending { allowance, identifier_window_ms, counts, hold_ms, withheld, limited, .. } = sending;
 
     let id = OtpId(cx.id());
     let lifetime_ms = i64::from(intent.lifetime_s) * 1000;
@@ -58,6 +67,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
     };
     let target = (intent.flavour == OtpFlavour::Encrypted).then(|| AgreementKey::generate(cx.entropy));
 
+    let table = &cx.settings.limits;
     let mut changes = ChangeSet::new();
     changes.push(Write::TakeSend(TakeSend {
         tenant: organization.tenant(),
@@ -67,14 +77,16 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         slot: allowance.slot,
         replaces: allowance.replaces,
         reserved: allowance.reserved,
-        window_ms: limits::WINDOW_MS,
+        window_ms: allowance.window_ms,
+        sends: table.contact_sends.count,
         seen_failures: facts.contact_limits.failures,
     }));
-    if let Some(identifier) = identifier.filter(|_| !allowance.reserved) {
+    if let (Some(identifier), Some(window_ms)) = (identifier, identifier_window_ms) {
         changes.push(Write::TakeIdentifierSend {
             tenant: organization.tenant(),
             identifier,
-            window_ms: limits::WINDOW_MS,
+            window_ms,
+            sends: table.identifier_sends.count,
         });
     }
     if let Some(otp) = allowance.replaces {
@@ -111,8 +123,11 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
                 lifetime_s: intent.lifetime_s,
                 patience_s: intent.lifetime_s,
                 otp_id: id,
+                hold_ms,
+                withheld,
             },
         ));
+        changes.writes.extend(counts);
     }
 
     let mut members = result! { "otpId": id.to_string() };
@@ -125,7 +140,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &InitOtp) -> Result<Effect, Refus
         );
         members.insert("otpEncryptionTargetBundle".to_owned(), bundle.into());
     }
-    Ok(Effect { result: members, changes })
+    Ok(Decided { decision: Decision::Complete(Effect { result: members, changes }), limited })
 }
 
 /// Whether the caller has proved the contact before and stamps with a key of its own: it may use the reserve of sends.

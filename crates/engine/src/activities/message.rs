@@ -111,11 +111,26 @@ pub(super) struct Message<'a> {
     pub(super) patience_s: u32,
     /// The attempt it belongs to.
     pub(super) otp_id: OtpId,
+    /// How much later it goes out, milliseconds.
+    pub(super) hold_ms: i64,
+    /// Whether it never goes out, though everything else is as if it did.
+    pub(super) withheld: bool,
 }
 
 /// Queues a message.
 pub(super) fn enqueue(cx: &Context<'_>, message: Message<'_>) -> Write {
-    let Message { purpose, contact, secret, options, template_id, lifetime_s, patience_s, otp_id } = message;
+    let Message {
+        purpose,
+        contact,
+        secret,
+        options,
+        template_id,
+        lifetime_s,
+        patience_s,
+        otp_id,
+        hold_ms,
+        withheld,
+    } = message;
     let facts = cx.facts;
     let tenant_name = || facts.parent.as_ref().unwrap_or(&cx.caller.target).name.clone();
     let payload = MessagePayload {
@@ -135,6 +150,11 @@ pub(super) fn enqueue(cx: &Context<'_>, message: Message<'_>) -> Write {
         reply_to: options.reply_to.clone(),
     };
     let id = MessageId(cx.id());
+    let patience_ms = i64::from(patience_s) * 1000;
+    // Whoever waits for a code must have time left to type it.
+    let due_at = facts.now + hold_ms.clamp(0, patience_ms / 2);
+    // What is over when it is due is never claimed: a message that is withheld leaves the same rows behind.
+    let expires_at = if withheld { facts.now } else { facts.now + patience_ms };
     Write::Enqueue(Box::new(OutboxMessage {
         id,
         organization_id: cx.caller.target.id,
@@ -143,8 +163,8 @@ pub(super) fn enqueue(cx: &Context<'_>, message: Message<'_>) -> Write {
         channel: contact.kind(),
         payload: outbox::seal(cx.keys, cx.entropy, id, &payload),
         attempts: 0,
-        due_at: facts.now,
-        expires_at: facts.now + i64::from(patience_s) * 1000,
+        due_at: due_at.min(expires_at),
+        expires_at,
         created_at: facts.now,
     }))
 }

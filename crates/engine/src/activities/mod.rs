@@ -36,6 +36,7 @@ use vestibule_crypto::p256::{KeyCache, PublicKey};
 use vestibule_wire::{Intent, OrganizationId, Refusal, SessionOf, UserId};
 
 use crate::caller::{Caller, Via};
+use crate::limits::{Limited, Visit};
 use crate::settings::Settings;
 use crate::store::{ChangeSet, Facts, IntentKeys};
 
@@ -52,6 +53,7 @@ pub(crate) struct Context<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) facts: &'a Facts,
     pub(crate) fingerprint: [u8; 32],
+    pub(crate) visit: Visit,
 }
 
 impl Context<'_> {
@@ -77,6 +79,32 @@ pub(crate) enum Decision {
     Complete(Effect),
     /// It is refused, once the changes, if any, are committed: a wrong guess is spent before the answer leaves.
     Refuse(Refusal, ChangeSet),
+}
+
+/// A decision, with the limits that it met.
+pub(crate) struct Decided {
+    pub(crate) decision: Decision,
+    /// Told to the operator once the decision stands.
+    pub(crate) limited: Vec<Limited>,
+}
+
+impl Decided {
+    /// A limit refuses it.
+    pub(crate) fn refused(refusal: Refusal, limited: Limited) -> Self {
+        Self { decision: Decision::Refuse(refusal, ChangeSet::new()), limited: vec![limited] }
+    }
+}
+
+impl From<Decision> for Decided {
+    fn from(decision: Decision) -> Self {
+        Self { decision, limited: Vec::new() }
+    }
+}
+
+impl From<Refusal> for Decided {
+    fn from(refusal: Refusal) -> Self {
+        Decision::Refuse(refusal, ChangeSet::new()).into()
+    }
 }
 
 /// Result and changes of a completed activity.
@@ -108,13 +136,13 @@ macro_rules! result {
 pub(crate) use result;
 
 /// What an intent needs to be loaded.
-pub(crate) fn keys(intent: &Intent, organization: OrganizationId) -> IntentKeys {
+pub(crate) fn keys(intent: &Intent, organization: OrganizationId, settings: &Settings) -> IntentKeys {
     match intent {
-        Intent::InitOtp(i) => init_otp::keys(i, organization),
+        Intent::InitOtp(i) => init_otp::keys(i, organization, settings),
         Intent::VerifyOtp(i) => IntentKeys { otp: i.otp_id, ..Default::default() },
         Intent::OtpAuth(i) => IntentKeys { otp: i.otp_id, ..Default::default() },
         Intent::OtpLogin(i) => otp_login::keys(i),
-        Intent::EmailAuth(i) => email_auth::keys(i),
+        Intent::EmailAuth(i) => email_auth::keys(i, settings),
         Intent::CreateReadWriteSession(i) => read_write_session::keys(i),
         Intent::StampLogin(i) => session::keys(&i.session),
         Intent::CreateSubOrganization(i) => create_sub_organization::keys(i),
@@ -266,13 +294,13 @@ pub(crate) fn changes_credentials(intent: &Intent) -> bool {
 }
 
 /// Decides an activity.
-pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
-    match intent {
-        Intent::InitOtp(i) => init_otp::decide(cx, i).into(),
+pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decided {
+    let decision: Decision = match intent {
+        Intent::InitOtp(i) => return init_otp::decide(cx, i).unwrap_or_else(|refused| refused),
         Intent::VerifyOtp(i) => verify_otp::decide(cx, i),
         Intent::OtpAuth(i) => otp_auth::decide(cx, i),
         Intent::OtpLogin(i) => otp_login::decide(cx, i).into(),
-        Intent::EmailAuth(i) => email_auth::decide(cx, i).into(),
+        Intent::EmailAuth(i) => return email_auth::decide(cx, i).unwrap_or_else(|refused| refused),
         Intent::CreateReadWriteSession(i) => read_write_session::decide(cx, i).into(),
         Intent::StampLogin(i) => stamp_login::decide(cx, i).into(),
         Intent::CreateReadOnlySession => read_only_session::decide(cx).into(),
@@ -313,5 +341,6 @@ pub(crate) fn decide(cx: &Context<'_>, intent: &Intent) -> Decision {
         Intent::CreateWebhookEndpoint(i) => webhooks::create(cx, i).into(),
         Intent::UpdateWebhookEndpoint(i) => webhooks::update(cx, i).into(),
         Intent::DeleteWebhookEndpoint(i) => webhooks::delete(cx, i).into(),
-    }
+    };
+    decision.into()
 }

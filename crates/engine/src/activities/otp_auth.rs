@@ -26,7 +26,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &OtpAuth) -> Decision {
     };
     let otp = proof.otp;
     let Some(user_id) = otp.user_id else { return Err(Refusal::InvalidOtpCode).into() };
-    let mut changes = guess::settle(otp);
+    let mut changes = guess::settle(cx, otp);
     changes.push(Write::VerifyContact {
         tenant: otp.tenant_id,
         contact: otp.contact_key,

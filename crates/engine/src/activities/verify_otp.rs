@@ -45,7 +45,7 @@ pub(super) fn decide(cx: &Context<'_>, intent: &VerifyOtp) -> Decision {
         }
         .issue(cx.keys.legacy_token_signer(cx.facts.now)),
     };
-    let mut changes = guess::settle(otp);
+    let mut changes = guess::settle(cx, otp);
     changes.push(Write::InsertToken(Box::new(Token {
         tenant_id: otp.tenant_id,
         id: TokenId(id),

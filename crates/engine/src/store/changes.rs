@@ -2,10 +2,11 @@
 
 use vestibule_wire::{Locale, OrganizationId, OtpId, TemplateId, TokenId, UserId};
 
+use crate::limits::CounterWindow;
 use crate::model::{
-    ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, EmailEvent, IdentifierKey,
-    MessageFate, Millis, Organization, Otp, OutboxMessage, ProxyConfig, StoredRoutes, Template, Token, User,
-    WebhookDelivery,
+    AbuseRecord, ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, EmailEvent,
+    IdentifierKey, MessageFate, Millis, Organization, Otp, OutboxMessage, ProxyConfig, StoredRoutes,
+    Template, Token, User, WebhookDelivery,
 };
 
 use super::{KeyWrite, Reseal, SuppressContact};
@@ -61,7 +62,7 @@ pub enum Write {
     /// Takes one send and one live slot of a contact. Guard: see the fields.
     TakeSend(TakeSend),
     /// Takes one send of a contact for a message that carries no code to be guessed: no live slot, whatever the failures.
-    /// Guard: the oldest of the counted sends is at least this old.
+    /// Guard: the oldest of the last `sends` is at least this old.
     TakeMail {
         /// Tenant.
         tenant: OrganizationId,
@@ -69,8 +70,10 @@ pub enum Write {
         contact: ContactKey,
         /// Milliseconds.
         window_ms: i64,
+        /// How many a window takes, 1 to 3.
+        sends: u32,
     },
-    /// Takes one send of an identifier. Guard: the oldest of its three sends is older than `window_ms`.
+    /// Takes one send of an identifier. Guard: the oldest of its last `sends` is older than `window_ms`.
     TakeIdentifierSend {
         /// Tenant.
         tenant: OrganizationId,
@@ -78,7 +81,34 @@ pub enum Write {
         identifier: IdentifierKey,
         /// Length of the window.
         window_ms: i64,
+        /// How many a window takes, 1 to 3.
+        sends: u32,
     },
+    /// Adds to a shared counter, whose window opens anew where it is over. Guard: with what is added, a window that is not over
+    /// holds no more than `ceiling`.
+    Count {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// Its name.
+        scope: String,
+        /// The window that now lies in.
+        window: CounterWindow,
+        /// What is added; 0 where something is to cost the same and to count for nothing.
+        amount: i64,
+        /// The most that a window may hold.
+        ceiling: i64,
+    },
+    /// Counts one verification in a shared counter that is not forgotten yet; no guard.
+    CreditVerified {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// Its name.
+        scope: String,
+    },
+    /// Who was limited. Guard: no record has its key of tenant, hour, limit, action and subject.
+    InsertAbuse(Box<AbuseRecord>),
+    /// Adds to such a record, or makes it; no guard.
+    AddAbuse(Box<AbuseRecord>),
     /// A new attempt.
     InsertOtp(Box<Otp>),
     /// Lowers attempts by one, and drops the target key with the last. Guard: as many attempts remain as were read, at
@@ -114,7 +144,8 @@ pub enum Write {
         /// The attempt, when this guess was its last.
         locked: Option<OtpId>,
     },
-    /// Clears the failures of a contact and frees the attempt's slot; no guard.
+    /// Clears the failures of a contact and frees the attempt's slot; where there is an attempt, the contact counts as proven.
+    /// No guard.
     ClearFailures {
         /// Tenant.
         tenant: OrganizationId,
@@ -378,8 +409,10 @@ pub struct TakeSend {
     pub replaces: Option<OtpId>,
     /// Takes from the reserve of two sends instead of the three ordinary ones.
     pub reserved: bool,
-    /// Guard: the oldest of the counted sends is at least this old.
+    /// Guard: the oldest of the last `sends` is at least this old.
     pub window_ms: i64,
+    /// How many a window takes, 1 to 3; the reserve has two, whatever this says.
+    pub sends: u32,
     /// Guard: no failures were counted since the read.
     pub seen_failures: i64,
 }

@@ -1,7 +1,10 @@
 //! What a decision reads: the keys that find it, and the facts that are found.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use vestibule_wire::{OrganizationId, OtpId, SessionProfileId, TemplateId, TokenId, UserId};
 
+use crate::limits::Counter;
 use crate::model::{
     ActivityRecord, ContactKey, ContactLimits, Credential, Definition, DefinitionKind, IdentifierKey,
     IdentifierLimits, Millis, Organization, Otp, ProxyConfig, TemplateOffer, Token, User, UserRecord,
@@ -64,6 +67,8 @@ pub struct IntentKeys {
     pub session_profile: Option<SessionProfileId>,
     /// An activity of the tenant by its fingerprint: the one that is voted on.
     pub voted: Option<[u8; 32]>,
+    /// Shared counters of the tenant, at most [`crate::limits::MAX_COUNTERS`].
+    pub counters: BTreeSet<String>,
 }
 
 /// Which stored template.
@@ -125,6 +130,8 @@ pub struct Facts {
     pub session_profile: Option<Definition>,
     /// The activity that is voted on.
     pub voted: Option<ActivityRecord>,
+    /// Those of the counters that exist.
+    pub counters: BTreeMap<String, Counter>,
 }
 
 /// A possible caller.

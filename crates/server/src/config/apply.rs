@@ -55,6 +55,8 @@ impl Config {
             alias_rules: self.addresses.alias_rules(),
             captcha: self.captcha.as_ref().map(super::Captcha::widget),
             key_activation_ms: i64::from(self.keys.activation_seconds) * SECOND_MS,
+            limits: self.limits.clone(),
+            pumping: self.pumping.clone(),
         }
     }
 
@@ -81,10 +83,8 @@ impl Config {
             body_timeout: seconds(self.http.body_timeout_seconds),
             request_timeout: seconds(self.http.request_timeout_seconds),
             addresses: AddressLimits {
-                enabled: self.address_limit.enabled,
-                rate: f64::from(self.address_limit.requests_per_minute) / 60.0,
-                burst: self.address_limit.burst,
                 trusted_proxies: self.http.trusted_proxies.iter().map(|network| network.0).collect(),
+                ..AddressLimits::of(&self.limits, &self.pumping)
             },
         }
     }
@@ -160,6 +160,7 @@ impl super::Retention {
             expired_credentials_ms: i64::from(self.expired_credentials_hours) * HOUR_MS,
             handed_over_ms: i64::from(self.receipts_days) * DAY_MS,
             idle_limits_ms: i64::from(self.idle_limits_days) * DAY_MS,
+            abuse_ms: i64::from(self.abuse_days) * DAY_MS,
             batch: self.purge_batch,
         }
     }

@@ -149,14 +149,13 @@ impl Config {
         positive("http.header_timeout_seconds", self.http.header_timeout_seconds);
         positive("http.body_timeout_seconds", self.http.body_timeout_seconds);
         positive("http.request_timeout_seconds", self.http.request_timeout_seconds);
-        positive("address_limit.requests_per_minute", self.address_limit.requests_per_minute);
-        positive("address_limit.burst", self.address_limit.burst);
         positive("keys.refresh_seconds", self.keys.refresh_seconds);
         positive("delivery.concurrency", self.delivery.concurrency);
         positive("delivery.send_timeout_seconds", self.delivery.send_timeout_seconds);
         positive("retention.purge_every_seconds", self.retention.purge_every_seconds);
         positive("retention.purge_batch", self.retention.purge_batch);
         positive("retention.idle_limits_days", self.retention.idle_limits_days);
+        positive("retention.abuse_days", self.retention.abuse_days);
         positive("database.connections", self.database.connections);
         positive("database.wait_seconds", self.database.wait_seconds);
         positive("database.connect_seconds", self.database.connect_seconds);
@@ -177,6 +176,8 @@ impl Config {
                     .into(),
             );
         }
+        problems.extend(self.limits.problems());
+        problems.extend(self.pumping.problems());
         self.database_problems(&mut problems);
         self.retention_problems(&mut problems);
         self.provider_problems(&mut problems);

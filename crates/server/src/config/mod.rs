@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use vestibule_engine::limits::{LimitTable, Pumping};
 
 use crate::logging;
 
@@ -57,7 +58,9 @@ pub struct Config {
     #[serde(default)]
     pub http: Http,
     #[serde(default)]
-    pub address_limit: AddressLimit,
+    pub limits: LimitTable,
+    #[serde(default)]
+    pub pumping: Pumping,
     #[serde(default)]
     pub delivery: Delivery,
     #[serde(default)]
@@ -283,20 +286,6 @@ impl Default for Http {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AddressLimit {
-    pub enabled: bool,
-    pub requests_per_minute: u32,
-    pub burst: u32,
-}
-
-impl Default for AddressLimit {
-    fn default() -> Self {
-        Self { enabled: true, requests_per_minute: 600, burst: 100 }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 pub struct Delivery {
     pub concurrency: u32,
     pub send_timeout_seconds: u32,
@@ -334,6 +323,7 @@ pub struct Retention {
     pub expired_credentials_hours: u32,
     pub receipts_days: u32,
     pub idle_limits_days: u32,
+    pub abuse_days: u32,
     pub purge_every_seconds: u32,
     pub purge_batch: u32,
 }
@@ -345,6 +335,7 @@ impl Default for Retention {
             expired_credentials_hours: 24,
             receipts_days: 7,
             idle_limits_days: 30,
+            abuse_days: 30,
             purge_every_seconds: 300,
             purge_batch: 500,
         }

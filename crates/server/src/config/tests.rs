@@ -115,7 +115,8 @@ fn the_defaults_shown_are_the_defaults() {
         }
         assert_eq!(full[name], *value, "{name} in the example");
         let shown = explained[name].split('|').nth(2).unwrap().trim().trim_matches('`').to_owned();
-        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), *value, "{name} on the page");
+        let shown: toml::Table = format!("shown = {shown}").parse().unwrap();
+        assert_eq!(serde_json::to_value(&shown["shown"]).unwrap(), *value, "{name} on the page");
         compared += 1;
     }
     assert!(compared > 30, "{compared}");
@@ -170,6 +171,11 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
         (format!("{MAIL}[metrics]\nlisten = \"127.0.0.1:7007\"\n"), "`metrics.listen`"),
         (format!("{MAIL}[tokens]\nissuer = \"\"\n"), "`tokens.issuer`"),
         (format!("{MAIL}[webauthn]\nrp_ids = [\"https://example.com\"]\n"), "`webauthn.rp_ids`"),
+        (
+            format!("{MAIL}[limits]\ncontact_sends = {{ count = 4, window_seconds = 180 }}\n"),
+            "`limits.contact_sends`",
+        ),
+        (format!("{MAIL}[pumping]\nprices = {{ \"49\" = 1 }}\n"), "`pumping.prices`"),
         ("[sms]\nwebhook_url = \"https://sms.example.com\"\n".to_owned(), "sms.webhook_secret_file"),
         ("[email]\nfrom = \"a@b.example\"\n".to_owned(), "`email.host`"),
         (format!("{MAIL}[sms]\norigin = \"b.example\"\n"), "`sms.webhook_url`"),
@@ -246,6 +252,34 @@ fn routes_name_providers_of_their_channel() {
         let refused = format!("{:#}", routed(&more).err().unwrap());
         assert!(refused.contains(reason), "{more} {refused}");
     }
+}
+
+#[test]
+fn the_table_of_limits_in_the_documentation_is_the_table() {
+    let page = include_str!("../../../../docs/abuse.md");
+    let table = vestibule_engine::limits::LimitTable::default().markdown();
+    assert!(page.contains(&table), "docs/abuse.md must have this table:\n{table}");
+    for guard in vestibule_engine::limits::Guard::ALL {
+        assert!(page.contains(&format!("`{}`", guard.name())), "docs/abuse.md lacks {}", guard.name());
+    }
+}
+
+#[test]
+fn limits_are_read_into_the_table_that_is_enforced() {
+    let text = format!(
+        "[server]\ndata_dir = \"d\"\n{MAIL}[limits]\nprefix_sends = {{ count = 7, window_seconds = 60, action = \"delay\" }}\n\
+         address_sends = {{ action = \"off\" }}\n[pumping]\nspend_per_day = 5\nprices = {{ \"+49\" = 3 }}\n"
+    );
+    let config = parse(&text).unwrap();
+    let settings = config.engine_settings();
+    let row = settings.limits.prefix_sends;
+    assert_eq!((row.count, row.window_seconds, row.action.name()), (7, 60, "delay"));
+    assert_eq!(settings.limits.contact_sends, vestibule_engine::limits::Limit::refuse(3, 180));
+    assert_eq!((settings.pumping.spend_per_day, settings.pumping.prices["+49"]), (5, 3));
+    assert!(!config.request_limits().addresses.sends.is_on());
+    assert!(config.request_limits().addresses.requests.is_on());
+    let unknown = format!("[server]\ndata_dir = \"d\"\n{MAIL}[limits]\ncontact_send = {{ count = 1 }}\n");
+    assert!(format!("{:#}", parse(&unknown).unwrap_err()).contains("contact_send"));
 }
 
 #[test]

@@ -98,7 +98,9 @@ impl Site {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n[keys]\nfile = \"../keys.json\"\n\
              [sms]\nwebhook_url = \"{webhook}\"\n[delivery]\nsend_timeout_seconds = {send_timeout_s}\nlease_seconds = {lease_s}\n\
-             [address_limit]\nenabled = false\n"
+             [limits]\naddress_requests = {{ action = \"off\" }}\naddress_sends = {{ action = \"off\" }}\n\
+             address_failures = {{ action = \"off\" }}\nprefix_sends = {{ action = \"off\" }}\n\
+             [pumping]\nrecord_only = true\n"
         );
         let text = match &setup.database {
             Some(url) => format!("{text}[database]\nurl = \"{url}\"\n{}\n", setup.limits),

@@ -2,12 +2,12 @@
 
 use uuid::Uuid;
 use vestibule_engine::model::{
-    ActivityRecord, Credential, Definition, Millis, Organization, Otp, OutboxMessage, ProxyConfig, Submitter,
-    Template, Token, User, WebhookDelivery,
+    AbuseRecord, ActivityRecord, Credential, Definition, Millis, Organization, Otp, OutboxMessage,
+    ProxyConfig, Submitter, Template, Token, User, WebhookDelivery,
 };
 use vestibule_engine::store::{TakeSend, channel_code, flavour_code};
 
-use super::{Step, any, json, one, params};
+use super::{Expect, Step, any, json, one, params};
 use crate::rows::{credential_code, status_code, template_parts};
 use crate::statements::Statement;
 use crate::value::Value;
@@ -82,8 +82,18 @@ pub(super) fn update_activity(activity: &ActivityRecord) -> Step<'_> {
 
 pub(super) fn take_send(take: &TakeSend, now: Millis) -> Step<'_> {
     use Statement as S;
-    let TakeSend { tenant, contact, otp, lifetime_ms, slot, replaces, reserved, window_ms, seen_failures } =
-        take;
+    let TakeSend {
+        tenant,
+        contact,
+        otp,
+        lifetime_ms,
+        slot,
+        replaces,
+        reserved,
+        window_ms,
+        sends,
+        seen_failures,
+    } = take;
     let statement = match (reserved, slot) {
         (false, 0) => S::TakeSend1,
         (false, 1) => S::TakeSend2,
@@ -92,19 +102,25 @@ pub(super) fn take_send(take: &TakeSend, now: Millis) -> Step<'_> {
         (true, 1) => S::TakeReserve2,
         (true, _) => S::TakeReserve3,
     };
-    one(
-        statement,
-        params![
-            tenant.as_bytes(),
-            &contact.0,
-            now,
-            otp.as_bytes(),
-            now.saturating_add(*lifetime_ms),
-            now.saturating_sub(*window_ms),
-            *seen_failures,
-            replaces.as_ref().map(|otp| otp.as_bytes()),
-        ],
-    )
+    let mut params = Vec::from(params![
+        tenant.as_bytes(),
+        &contact.0,
+        now,
+        otp.as_bytes(),
+        now.saturating_add(*lifetime_ms),
+        now.saturating_sub(*window_ms),
+        *seen_failures,
+        replaces.as_ref().map(|otp| otp.as_bytes()),
+    ]);
+    if !reserved {
+        params.push((*sends).into());
+    }
+    Step { statement, params, expect: Expect::OneRow }
+}
+
+pub(super) fn abuse_params(record: &AbuseRecord) -> [Value<'_>; 8] {
+    let AbuseRecord { tenant_id, hour, limit, action, subject, hits, first_at, last_at } = record;
+    params![tenant_id.as_bytes(), *hour, limit, action, subject, *hits, *first_at, *last_at]
 }
 
 pub(super) fn insert_otp(otp: &Otp) -> Step<'_> {

@@ -19,9 +19,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent, HandedOver, Millis,
-    Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord, WaitingEndpoint,
-    WebhookDelivery,
+    AbuseRecord, ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent,
+    HandedOver, Millis, Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
+    WaitingEndpoint, WebhookDelivery,
 };
 use vestibule_engine::store::{
     ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace,
@@ -401,6 +401,15 @@ impl Store for PostgresStore {
         let listing = listing::email_events(&organization, &contact, event_type, page);
         let found = self.many(listing.statement, &listing.params, rows::email_event).await?;
         Ok(listing.in_order(found))
+    }
+
+    async fn abuse_records(
+        &self,
+        tenant: OrganizationId,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<AbuseRecord>, StoreError> {
+        self.many(S::AbuseRecords, &params![tenant.as_bytes(), since, limit], rows::abuse_record).await
     }
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {

@@ -24,9 +24,9 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use vestibule_engine::Clock;
 use vestibule_engine::model::{
-    ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent, HandedOver, Millis,
-    Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord, WaitingEndpoint,
-    WebhookDelivery,
+    AbuseRecord, ActivityRecord, ContactKey, Definition, DefinitionKind, DeliveryRecord, EmailEvent,
+    HandedOver, Millis, Organization, ProxyConfig, ServerKey, StoredRoutes, Template, UserRecord,
+    WaitingEndpoint, WebhookDelivery,
 };
 use vestibule_engine::store::{
     ActivityFilter, ChangeSet, ClaimedMessage, CommitError, Facts, Outcome, ReadKeys, Retention, SealedPlace,
@@ -278,6 +278,16 @@ impl Store for SqliteStore {
         let found =
             self.readers.with(|conn| many(conn, listing.statement, &listing.params, rows::email_event))?;
         Ok(listing.in_order(found))
+    }
+
+    async fn abuse_records(
+        &self,
+        tenant: OrganizationId,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<AbuseRecord>, StoreError> {
+        let params = params![tenant.as_bytes(), since, limit];
+        self.readers.with(|conn| many(conn, S::AbuseRecords, &params, rows::abuse_record))
     }
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {

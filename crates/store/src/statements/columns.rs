@@ -52,7 +52,14 @@ macro_rules! activity {
 macro_rules! contact_limits {
     ($t:literal) => {
         prefixed!($t: "send_1" "send_2" "send_3" "reserve_1" "reserve_2" "slot_1_otp" "slot_1_until" "slot_2_otp"
-            "slot_2_until" "slot_3_otp" "slot_3_until" "failures" "failed_at" "suppressed_until" "suppressed_for")
+            "slot_2_until" "slot_3_otp" "slot_3_until" "failures" "failed_at" "suppressed_until" "suppressed_for"
+            "proven_at")
+    };
+}
+
+macro_rules! abuse_record {
+    ($t:literal) => {
+        prefixed!($t: "tenant_id" "hour" "limit_name" "action" "subject" "hits" "first_at" "last_at")
     };
 }
 

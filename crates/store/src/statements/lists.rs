@@ -168,4 +168,12 @@ macro_rules! email_events {
 pub(super) const EMAIL_EVENTS_AFTER: &str = email_events!("<" " DESC");
 pub(super) const EMAIL_EVENTS_BEFORE: &str = email_events!(">" "");
 
+/// Who was limited in the hours from `$2` on.
+pub(super) const ABUSE_RECORDS: &str = concat!(
+    "SELECT ",
+    abuse_record!(""),
+    " FROM abuse_records WHERE tenant_id = $1 AND hour >= $2",
+    " ORDER BY hour DESC, limit_name DESC, action DESC, subject DESC LIMIT $3"
+);
+
 pub(super) const META: &str = "SELECT value FROM meta WHERE key = $1";

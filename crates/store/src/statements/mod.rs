@@ -74,6 +74,7 @@ statements! {
     RefusedGuess "refused_guess" => same(reads::REFUSED_GUESS);
     ContactLimits "contact_limits" => same(reads::CONTACT_LIMITS);
     IdentifierLimits "identifier_limits" => same(reads::IDENTIFIER_LIMITS);
+    LimitCounters "limit_counters" => same(reads::LIMIT_COUNTERS);
     TrustedIdentifier "trusted_identifier" => same(reads::TRUSTED_IDENTIFIER);
     Token "token" => same(reads::TOKEN);
     ContactInTarget "contact_in_target" => same(reads::CONTACT_IN_TARGET);
@@ -93,6 +94,7 @@ statements! {
     Templates "templates" => same(lists::TEMPLATES);
     Definitions "definitions" => same(lists::DEFINITIONS);
     Definition "definition" => same(lists::DEFINITION);
+    AbuseRecords "abuse_records" => same(lists::ABUSE_RECORDS);
     Meta "meta" => same(lists::META);
     SubsAfter "subs_after" => same(lists::SUBS_AFTER);
     SubsBefore "subs_before" => same(lists::SUBS_BEFORE);
@@ -122,6 +124,10 @@ statements! {
     TakeReserve3 "take_reserve_3" => same(writes::TAKE_RESERVE_3);
     TakeMail "take_mail" => same(writes::TAKE_MAIL);
     TakeIdentifierSend "take_identifier_send" => same(writes::TAKE_IDENTIFIER_SEND);
+    Count "count" => same(writes::COUNT);
+    CreditVerified "credit_verified" => same(writes::CREDIT_VERIFIED);
+    InsertAbuse "insert_abuse" => same(writes::INSERT_ABUSE);
+    AddAbuse "add_abuse" => same(writes::ADD_ABUSE);
     InsertOtp "insert_otp" => same(writes::INSERT_OTP);
     SpendAttempt "spend_attempt" => same(writes::SPEND_ATTEMPT);
     ConsumeOtp "consume_otp" => same(writes::CONSUME_OTP);
@@ -192,6 +198,8 @@ statements! {
     PurgeActivities "purge_activities" => same(upkeep::PURGE_ACTIVITIES);
     PurgeMessageEvents "purge_message_events" => same(upkeep::PURGE_MESSAGE_EVENTS);
     PurgeHandedOver "purge_handed_over" => same(delivery::PURGE_HANDED_OVER);
+    PurgeCounters "purge_counters" => same(upkeep::PURGE_COUNTERS);
+    PurgeAbuse "purge_abuse" => same(upkeep::PURGE_ABUSE);
     PurgeSent "purge_sent" => same(upkeep::PURGE_SENT);
     PurgeFailed "purge_failed" => same(upkeep::PURGE_FAILED);
     WalkContactLimits "walk_contact_limits" => same(upkeep::WALK_CONTACT_LIMITS);

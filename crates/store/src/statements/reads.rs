@@ -136,6 +136,13 @@ pub(super) const IDENTIFIER_LIMITS: &str = concat!(
     " AND identifier_key = $2"
 );
 
+/// As many as [`vestibule_engine::limits::MAX_COUNTERS`]; names that are not needed are empty.
+pub(super) const LIMIT_COUNTERS: &str = concat!(
+    "SELECT scope, since, amount, verified, previous_amount, previous_verified FROM limit_counters WHERE tenant_id = ",
+    tenant!(),
+    " AND scope IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+);
+
 pub(super) const TRUSTED_IDENTIFIER: &str = concat!(
     "SELECT trusted_at FROM trusted_identifiers WHERE tenant_id = ",
     tenant!(),

@@ -34,6 +34,12 @@ pub(super) const PURGE_ACTIVITIES: &str = "DELETE FROM activities WHERE (organiz
 pub(super) const PURGE_MESSAGE_EVENTS: &str = "DELETE FROM message_events WHERE (tenant_id, contact_key, id) IN \
     (SELECT tenant_id, contact_key, id FROM message_events WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
 
+pub(super) const PURGE_COUNTERS: &str = "DELETE FROM limit_counters WHERE (tenant_id, scope) IN \
+    (SELECT tenant_id, scope FROM limit_counters WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+pub(super) const PURGE_ABUSE: &str = "DELETE FROM abuse_records WHERE (tenant_id, hour, limit_name, action, subject) IN \
+    (SELECT tenant_id, hour, limit_name, action, subject FROM abuse_records WHERE hour <= $1 ORDER BY hour LIMIT $2)";
+
 pub(super) const PURGE_SENT: &str = "DELETE FROM outbox WHERE id IN \
     (SELECT id FROM outbox WHERE state = 1 AND due_at <= $1 ORDER BY due_at LIMIT $2)";
 

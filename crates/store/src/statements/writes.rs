@@ -17,11 +17,30 @@ pub(super) const LIVE_CREDENTIAL: &str = "SELECT id FROM credentials WHERE tenan
 pub(super) const REMEMBER_REFUSED_GUESS: &str = "INSERT INTO refused_guesses \
     (organization_id, fingerprint, otp_id, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
+/// The oldest of as many of the last sends as a window takes; 0 where there were fewer, which is long ago.
+macro_rules! oldest_send {
+    ($table:literal, $count:literal) => {
+        concat!(
+            "CASE WHEN CAST(",
+            $count,
+            " AS BIGINT) = 1 THEN ",
+            $table,
+            ".send_3 WHEN CAST(",
+            $count,
+            " AS BIGINT) = 2 THEN ",
+            $table,
+            ".send_2 ELSE ",
+            $table,
+            ".send_1 END"
+        )
+    };
+}
+
 /// `$1` tenant, `$2` contact, `$3` now, `$4` attempt, `$5` end of its slot, `$6` newest time at which the oldest counted
-/// send may have been, `$7` failures as read, `$8` the attempt that gives way. The first four writes of a contact meet
-/// no guard but its own absence.
+/// send may have been, `$7` failures as read, `$8` the attempt that gives way, and for ordinary sends `$9` how many a window
+/// takes. The first four writes of a contact meet no guard but its own absence.
 macro_rules! take_send {
-    ($sent:literal, $oldest:literal, $shift:literal, $slot:literal) => {
+    ($sent:literal, $oldest:expr, $shift:literal, $slot:literal, $ninth:expr) => {
         concat!(
             "INSERT INTO contact_limits (tenant_id, contact_key, touched_at, ",
             $slot,
@@ -35,11 +54,8 @@ macro_rules! take_send {
             "_otp = $4, ",
             $slot,
             "_until = $5, touched_at = $3",
-            " WHERE (contact_limits.",
+            " WHERE ",
             $oldest,
-            " = 0 OR contact_limits.",
-            $oldest,
-            " <= $6)",
             " AND contact_limits.failures <= $7 AND (contact_limits.",
             $slot,
             "_otp IS NULL",
@@ -47,19 +63,27 @@ macro_rules! take_send {
             $slot,
             "_until <= $3 OR contact_limits.",
             $slot,
-            "_otp = $8)"
+            "_otp = $8)",
+            $ninth
         )
     };
     (ordinary $slot:literal) => {
         take_send!(
             "send_3",
-            "send_1",
+            "CAST($6 AS BIGINT) IS NOT NULL",
             "send_1 = contact_limits.send_2, send_2 = contact_limits.send_3, send_3 = $3, ",
-            $slot
+            $slot,
+            concat!(" AND ", oldest_send!("contact_limits", "$9"), " <= $6")
         )
     };
     (reserved $slot:literal) => {
-        take_send!("reserve_2", "reserve_1", "reserve_1 = contact_limits.reserve_2, reserve_2 = $3, ", $slot)
+        take_send!(
+            "reserve_2",
+            "contact_limits.reserve_1 <= $6",
+            "reserve_1 = contact_limits.reserve_2, reserve_2 = $3, ",
+            $slot,
+            ""
+        )
     };
 }
 
@@ -70,16 +94,58 @@ pub(super) const TAKE_RESERVE_1: &str = take_send!(reserved "slot_1");
 pub(super) const TAKE_RESERVE_2: &str = take_send!(reserved "slot_2");
 pub(super) const TAKE_RESERVE_3: &str = take_send!(reserved "slot_3");
 
-/// `$1` tenant, `$2` contact, `$3` now, `$4` newest time at which the oldest counted send may have been.
-pub(super) const TAKE_MAIL: &str = "INSERT INTO contact_limits (tenant_id, contact_key, touched_at, send_3) \
-    VALUES ($1, $2, $3, $3) ON CONFLICT (tenant_id, contact_key) DO UPDATE SET \
-    send_1 = contact_limits.send_2, send_2 = contact_limits.send_3, send_3 = $3, touched_at = $3 \
-    WHERE contact_limits.send_1 = 0 OR contact_limits.send_1 <= $4";
+/// `$1` tenant, `$2` contact, `$3` now, `$4` how many a window takes, `$5` newest time at which the oldest of them may have been.
+pub(super) const TAKE_MAIL: &str = concat!(
+    "INSERT INTO contact_limits (tenant_id, contact_key, touched_at, send_3)",
+    " VALUES ($1, $2, $3, $3) ON CONFLICT (tenant_id, contact_key) DO UPDATE SET",
+    " send_1 = contact_limits.send_2, send_2 = contact_limits.send_3, send_3 = $3, touched_at = $3 WHERE ",
+    oldest_send!("contact_limits", "$4"),
+    " <= $5"
+);
 
-pub(super) const TAKE_IDENTIFIER_SEND: &str = "INSERT INTO identifier_limits \
-    (tenant_id, identifier_key, send_3) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, identifier_key) DO UPDATE SET \
-    send_1 = identifier_limits.send_2, send_2 = identifier_limits.send_3, send_3 = $3 \
-    WHERE identifier_limits.send_1 = 0 OR identifier_limits.send_1 <= $4";
+/// The same of an identifier in `$2`.
+pub(super) const TAKE_IDENTIFIER_SEND: &str = concat!(
+    "INSERT INTO identifier_limits (tenant_id, identifier_key, send_3)",
+    " VALUES ($1, $2, $3) ON CONFLICT (tenant_id, identifier_key) DO UPDATE SET",
+    " send_1 = identifier_limits.send_2, send_2 = identifier_limits.send_3, send_3 = $3 WHERE ",
+    oldest_send!("identifier_limits", "$4"),
+    " <= $5"
+);
+
+/// `$1` tenant, `$2` name, `$3` when a window opens, `$4` what is added, `$5` when it may be forgotten, `$6` since when a window
+/// is not over, `$7` since when one that is over counts as the window before, `$8` the most that a window may hold.
+pub(super) const COUNT: &str = "INSERT INTO limit_counters (tenant_id, scope, since, amount, expires_at) \
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, scope) DO UPDATE SET \
+    previous_amount = CASE WHEN limit_counters.since > $6 THEN limit_counters.previous_amount \
+    WHEN limit_counters.since > $7 THEN limit_counters.amount ELSE 0 END, \
+    previous_verified = CASE WHEN limit_counters.since > $6 THEN limit_counters.previous_verified \
+    WHEN limit_counters.since > $7 THEN limit_counters.verified ELSE 0 END, \
+    amount = CASE WHEN limit_counters.since > $6 THEN limit_counters.amount + $4 ELSE $4 END, \
+    verified = CASE WHEN limit_counters.since > $6 THEN limit_counters.verified ELSE 0 END, \
+    expires_at = CASE WHEN limit_counters.since > $6 THEN limit_counters.expires_at ELSE $5 END, \
+    since = CASE WHEN limit_counters.since > $6 THEN limit_counters.since ELSE $3 END \
+    WHERE limit_counters.since <= $6 OR limit_counters.amount <= $8";
+
+pub(super) const CREDIT_VERIFIED: &str = "UPDATE limit_counters SET verified = verified + 1 \
+    WHERE tenant_id = $1 AND scope = $2 AND expires_at > $3";
+
+macro_rules! insert_abuse {
+    () => {
+        concat!(
+            "INSERT INTO abuse_records (",
+            abuse_record!(""),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+        )
+    };
+}
+
+pub(super) const INSERT_ABUSE: &str = concat!(insert_abuse!(), "ON CONFLICT DO NOTHING");
+
+pub(super) const ADD_ABUSE: &str = concat!(
+    insert_abuse!(),
+    "ON CONFLICT (tenant_id, hour, limit_name, action, subject) DO UPDATE SET",
+    " hits = abuse_records.hits + excluded.hits, last_at = excluded.last_at"
+);
 
 pub(super) const INSERT_OTP: &str = concat!(
     "INSERT INTO otps (",
@@ -143,6 +209,7 @@ pub(super) const COUNT_FAILURE: &str = concat!(
 pub(super) const CLEAR_FAILURES: &str = concat!(
     "UPDATE contact_limits SET failures = 0, touched_at = $1, ",
     free_slot!("$2"),
+    ", proven_at = CASE WHEN $2 IS NULL THEN contact_limits.proven_at ELSE $1 END",
     " WHERE tenant_id = $3 AND contact_key = $4"
 );
 

@@ -99,6 +99,7 @@ pub async fn a_message_is_found_by_what_its_provider_calls_it(s: Subject) {
         expired_credentials_ms: DAY,
         handed_over_ms: DAY,
         idle_limits_ms: DAY,
+        abuse_ms: 2 * DAY,
         batch: 100,
     };
     s.store.purge(&retention).await.unwrap();
@@ -222,6 +223,7 @@ pub async fn suppressions_and_names_of_messages_go_when_they_are_over(s: Subject
         expired_credentials_ms: 9 * DAY,
         handed_over_ms: 2 * DAY,
         idle_limits_ms: DAY,
+        abuse_ms: 2 * DAY,
         batch: 100,
     };
     s.clock.advance(2 * DAY - 1);

@@ -1,4 +1,7 @@
-use vestibule_engine::model::{ContactKey, ContactLimits, IdentifierKey, Slot};
+use std::collections::BTreeSet;
+
+use vestibule_engine::limits::{Counter, CounterWindow, MAX_COUNTERS};
+use vestibule_engine::model::{AbuseRecord, ContactKey, ContactLimits, IdentifierKey, Slot};
 use vestibule_engine::store::{IntentKeys, TakeSend, Write};
 use vestibule_wire::{OrganizationId, OtpId};
 
@@ -18,6 +21,7 @@ fn send(tenant: OrganizationId, contact: ContactKey, slot: usize) -> TakeSend {
         replaces: None,
         reserved: false,
         window_ms: WINDOW,
+        sends: 3,
         seen_failures: 0,
     }
 }
@@ -97,7 +101,7 @@ pub async fn a_live_slot_is_not_taken(s: Subject) {
 pub async fn a_mail_without_a_code_takes_a_send_and_no_slot(s: Subject) {
     let tenant = s.parent().await;
     let key = contact("ada@example.com");
-    let mail = || vec![Write::TakeMail { tenant, contact: key, window_ms: WINDOW }];
+    let mail = || vec![Write::TakeMail { tenant, contact: key, window_ms: WINDOW, sends: 3 }];
     s.commit(mail()).await;
     s.clock.advance(1000);
     s.commit(take(send(tenant, key, 0))).await;
@@ -123,7 +127,7 @@ pub async fn of_fifty_parallel_mails_three_are_taken(s: Subject) {
     let taken = parallel(50, |_| {
         let s = s.clone();
         async move {
-            s.try_commit(vec![Write::TakeMail { tenant, contact, window_ms: WINDOW }]).await.is_ok()
+            s.try_commit(vec![Write::TakeMail { tenant, contact, window_ms: WINDOW, sends: 3 }]).await.is_ok()
         }
     })
     .await;
@@ -245,7 +249,7 @@ pub async fn an_identifier_sends_three_times_in_a_window(s: Subject) {
     let tenant = s.parent().await;
     let (key, identifier) =
         (contact("ada@example.com"), IdentifierKey::of(OrganizationId::from_bytes([1; 16]), "203.0.113.7"));
-    let send = || vec![Write::TakeIdentifierSend { tenant, identifier, window_ms: WINDOW }];
+    let send = || vec![Write::TakeIdentifierSend { tenant, identifier, window_ms: WINDOW, sends: 3 }];
     let outcomes = parallel(50, |_| {
         let (s, writes) = (s.clone(), send());
         async move { s.try_commit(writes).await }
@@ -275,4 +279,149 @@ pub async fn an_identifier_is_trusted_with_the_contact_it_succeeded_with(s: Subj
         let intent = IntentKeys { identifier: Some((contact, identifier)), ..IntentKeys::default() };
         assert_eq!(s.read(tenant, intent).await.trusted_identifier, trusted);
     }
+}
+
+pub async fn fewer_sends_than_three_fill_a_window_that_takes_fewer(s: Subject) {
+    let tenant = s.parent().await;
+    for count in 1..=3_u32 {
+        let key = contact(&format!("user{count}@example.com"));
+        let identifier = IdentifierKey::of(tenant, &count.to_string());
+        let begun = s.now();
+        let send = |slot| vec![Write::TakeSend(TakeSend { sends: count, ..send(tenant, key, slot) })];
+        let mail = || vec![Write::TakeMail { tenant, contact: key, window_ms: WINDOW, sends: count }];
+        let by_identifier =
+            || vec![Write::TakeIdentifierSend { tenant, identifier, window_ms: WINDOW, sends: count }];
+        for slot in 0..count as usize {
+            s.commit(send(slot)).await;
+            s.commit(by_identifier()).await;
+            s.clock.advance(1000);
+        }
+        let last = count as usize % 3;
+        s.clock.advance(WINDOW - 1000 * i64::from(count) - 1);
+        if count < 3 {
+            s.conflict(send(last), "TakeSend").await;
+        }
+        s.conflict(mail(), "TakeMail").await;
+        s.conflict(by_identifier(), "TakeIdentifierSend").await;
+        s.clock.advance(1);
+        assert_eq!(s.now(), begun + WINDOW);
+        s.commit(by_identifier()).await;
+        s.commit(mail()).await;
+        s.conflict(mail(), "TakeMail").await;
+        s.clock.advance(WINDOW);
+    }
+}
+
+pub async fn a_contact_is_proven_by_a_code_that_was_used(s: Subject) {
+    let tenant = s.parent().await;
+    let key = contact("ada@example.com");
+    let it = send(tenant, key, 0);
+    s.commit(take(it)).await;
+    s.commit(vec![Write::ClearFailures { tenant, contact: key, otp: None }]).await;
+    assert_eq!(limits(&s, tenant, key).await.proven_at, 0, "an operator proves nothing");
+    s.clock.advance(5);
+    s.commit(vec![Write::ClearFailures { tenant, contact: key, otp: Some(it.otp) }]).await;
+    assert_eq!(limits(&s, tenant, key).await.proven_at, START + 5);
+    s.clock.advance(5);
+    s.commit(vec![Write::ClearFailures { tenant, contact: key, otp: None }]).await;
+    assert_eq!(limits(&s, tenant, key).await.proven_at, START + 5);
+}
+
+fn count(s: &Subject, tenant: OrganizationId, scope: &str, amount: i64, ceiling: i64) -> Vec<Write> {
+    let window = CounterWindow::from_first(WINDOW, s.now());
+    vec![Write::Count { tenant, scope: scope.to_owned(), window, amount, ceiling }]
+}
+
+async fn counters(s: &Subject, tenant: OrganizationId, names: &[&str]) -> Vec<(String, Counter)> {
+    let counters: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    s.read(tenant, IntentKeys { counters, ..IntentKeys::default() }).await.counters.into_iter().collect()
+}
+
+pub async fn a_counter_fills_its_window_and_opens_the_next_one(s: Subject) {
+    let tenant = s.parent().await;
+    let name = "prefix_sends +1415555";
+    assert_eq!(counters(&s, tenant, &[name]).await, []);
+    for _ in 0..3 {
+        s.commit(count(&s, tenant, name, 1, 3)).await;
+    }
+    s.conflict(count(&s, tenant, name, 1, 3), "Count").await;
+    s.commit(count(&s, tenant, name, 0, i64::MAX)).await;
+    s.commit(vec![Write::CreditVerified { tenant, scope: name.to_owned() }]).await;
+    let mut expected = Counter { since: START, amount: 3, verified: 1, ..Counter::default() };
+    assert_eq!(counters(&s, tenant, &[name]).await, [(name.to_owned(), expected)]);
+    s.clock.advance(WINDOW - 1);
+    s.conflict(count(&s, tenant, name, 1, 3), "Count").await;
+    s.clock.advance(1);
+    s.commit(count(&s, tenant, name, 2, 3)).await;
+    expected =
+        Counter { since: START + WINDOW, amount: 2, previous_amount: 3, previous_verified: 1, verified: 0 };
+    assert_eq!(counters(&s, tenant, &[name]).await, [(name.to_owned(), expected)]);
+    // A window that ended longer ago than it lasts is not the one before.
+    s.clock.advance(2 * WINDOW);
+    s.commit(vec![Write::CreditVerified { tenant, scope: name.to_owned() }]).await;
+    s.commit(count(&s, tenant, name, 1, 3)).await;
+    expected = Counter { since: START + 3 * WINDOW, amount: 1, ..Counter::default() };
+    assert_eq!(counters(&s, tenant, &[name]).await, [(name.to_owned(), expected)]);
+}
+
+pub async fn counters_are_read_by_name_within_a_tenant(s: Subject) {
+    let (tenant, other) = (s.parent().await, s.parent().await);
+    let names: Vec<String> = (0..=MAX_COUNTERS).map(|n| format!("name {n:02}")).collect();
+    for (n, name) in names.iter().enumerate() {
+        s.commit(count(&s, tenant, name, n as i64 + 1, i64::MAX)).await;
+    }
+    let asked: Vec<&str> = names[..MAX_COUNTERS].iter().map(String::as_str).collect();
+    let found = counters(&s, tenant, &asked).await;
+    let amounts: Vec<i64> = found.iter().map(|(_, counter)| counter.amount).collect();
+    assert_eq!(amounts, (1..=MAX_COUNTERS as i64).collect::<Vec<_>>());
+    assert_eq!(counters(&s, other, &asked).await, []);
+    let sub = s.sub(tenant).await;
+    assert_eq!(
+        counters(&s, sub, &["name 00", "no such"]).await.len(),
+        1,
+        "a sub-organization's are its parent's"
+    );
+}
+
+pub async fn of_fifty_parallel_counts_as_many_as_the_ceiling_are_applied(s: Subject) {
+    let tenant = s.parent().await;
+    let outcomes = parallel(50, |_| {
+        let (s, writes) = (s.clone(), count(&s, tenant, "spend_per_day", 10, 120));
+        async move { s.try_commit(writes).await }
+    })
+    .await;
+    assert_eq!(applied(&outcomes), 12);
+    assert_eq!(counters(&s, tenant, &["spend_per_day"]).await[0].1.amount, 120);
+}
+
+pub fn abuse(tenant: OrganizationId, hour: i64, subject: &str) -> AbuseRecord {
+    AbuseRecord {
+        tenant_id: tenant,
+        hour,
+        limit: "prefix_ratio".to_owned(),
+        action: "withhold".to_owned(),
+        subject: subject.to_owned(),
+        hits: 2,
+        first_at: hour + 1,
+        last_at: hour + 2,
+    }
+}
+
+pub async fn who_was_limited_is_added_up_and_told_newest_first(s: Subject) {
+    let (tenant, other) = (s.parent().await, s.parent().await);
+    let first = abuse(tenant, START, "+1415555");
+    let insert = |record: &AbuseRecord| vec![Write::InsertAbuse(Box::new(record.clone()))];
+    let add = |record: &AbuseRecord| vec![Write::AddAbuse(Box::new(record.clone()))];
+    s.commit(insert(&first)).await;
+    s.conflict(insert(&first), "InsertAbuse").await;
+    let more = AbuseRecord { hits: 5, first_at: START + 7, last_at: START + 9, ..first.clone() };
+    s.commit(add(&more)).await;
+    let later = abuse(tenant, START + 60 * MINUTE, "+1415556");
+    s.commit(add(&later)).await;
+    s.commit(add(&abuse(other, START, "+1415555"))).await;
+    let sum = AbuseRecord { hits: 7, last_at: START + 9, ..first };
+    let told = |since, limit| s.store.abuse_records(tenant, since, limit);
+    assert_eq!(told(START, 10).await.unwrap(), [later.clone(), sum]);
+    assert_eq!(told(START, 1).await.unwrap(), [later.clone()]);
+    assert_eq!(told(START + 1, 10).await.unwrap(), [later]);
 }

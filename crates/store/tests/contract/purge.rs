@@ -1,3 +1,4 @@
+use vestibule_engine::limits::CounterWindow;
 use vestibule_engine::model::{ContactKey, IdentifierKey, Otp, Token};
 use vestibule_engine::store::{ActivityFilter, IntentKeys, Outcome, Retention, TakeSend, Write};
 use vestibule_wire::query::Page;
@@ -5,6 +6,7 @@ use vestibule_wire::view::EmailEventType;
 use vestibule_wire::{OrganizationId, OtpId, UserId};
 
 use super::fixtures::*;
+use super::limits::abuse;
 use super::outbox::{event, settlement};
 
 const RETENTION: Retention = Retention {
@@ -12,6 +14,7 @@ const RETENTION: Retention = Retention {
     expired_credentials_ms: DAY,
     handed_over_ms: DAY,
     idle_limits_ms: DAY,
+    abuse_ms: 2 * DAY,
     batch: 100,
 };
 
@@ -25,6 +28,7 @@ fn send(tenant: OrganizationId, contact: ContactKey, lifetime_ms: i64) -> Write 
         replaces: None,
         reserved: false,
         window_ms: 3 * MINUTE,
+        sends: 3,
         seen_failures: 0,
     })
 }
@@ -38,7 +42,7 @@ struct Everything {
     identifier: IdentifierKey,
 }
 
-/// One of everything that a purge removes: ten rows, and a message that nobody settled.
+/// One of everything that a purge removes: twelve rows, and a message that nobody settled.
 async fn everything(s: &Subject) -> Everything {
     let tenant = s.parent().await;
     let submitter = user(tenant, tenant);
@@ -64,7 +68,15 @@ async fn everything(s: &Subject) -> Everything {
             expires_at: START + 60 * MINUTE,
         },
         send(tenant, it.contact, 5 * MINUTE),
-        Write::TakeIdentifierSend { tenant, identifier: it.identifier, window_ms: 3 * MINUTE },
+        Write::TakeIdentifierSend { tenant, identifier: it.identifier, window_ms: 3 * MINUTE, sends: 3 },
+        Write::Count {
+            tenant,
+            scope: "prefix_sends +1415555".to_owned(),
+            window: CounterWindow::from_first(DAY / 2, s.now()),
+            amount: 1,
+            ceiling: 1,
+        },
+        Write::AddAbuse(Box::new(abuse(tenant, s.now(), "+1415555"))),
         Write::PutSessionKey(Box::new(session_key(&submitter, b"session", START, 900))),
         Write::InsertCredential(Box::new(credential(&submitter, b"long-lived"))),
         Write::TrustIdentifier { tenant, contact: it.contact, identifier: it.identifier },
@@ -92,7 +104,7 @@ async fn activities(s: &Subject, it: &Everything) -> usize {
 pub async fn what_is_over_goes(s: Subject) {
     let it = everything(&s).await;
     s.clock.advance(3 * DAY);
-    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 10);
+    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 12);
     assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 0);
     let intent = IntentKeys {
         otp: Some(it.otp.id),
@@ -124,9 +136,17 @@ pub async fn what_still_counts_stays(s: Subject) {
         send(it.tenant, late, 10 * DAY),
     ])
     .await;
-    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 2, "idle limits of the contact and the identifier");
+    assert_eq!(
+        s.store.purge(&RETENTION).await.unwrap(),
+        3,
+        "idle limits of the contact and the identifier, and the counter"
+    );
     s.clock.advance(5 * DAY);
-    assert_eq!(s.store.purge(&RETENTION).await.unwrap(), 3, "the session key, the activity and the event");
+    assert_eq!(
+        s.store.purge(&RETENTION).await.unwrap(),
+        4,
+        "the session key, the activity, the event and who was limited"
+    );
     for (key, failures, sends) in [(failed, 1, 0), (late, 0, 1)] {
         let intent = IntentKeys { contact_limits: Some(key), ..IntentKeys::default() };
         let limits = s.read(it.tenant, intent).await.contact_limits;

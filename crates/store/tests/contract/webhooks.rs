@@ -146,6 +146,7 @@ pub async fn deliveries_go_with_their_time(s: Subject) {
         expired_credentials_ms: DAY,
         handed_over_ms: DAY,
         idle_limits_ms: DAY,
+        abuse_ms: 2 * DAY,
         batch: 2,
     };
     let (owner, endpoint, worker) = (s.parent().await, new_id(), new_id());

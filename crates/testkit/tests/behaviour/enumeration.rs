@@ -8,7 +8,7 @@ use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 use vestibule_testkit::{TestServer, client_key};
-use vestibule_wire::ActivityType;
+use vestibule_wire::{ActivityType, OtpType};
 
 /// Statements and cryptographic operations, in order.
 #[derive(Clone, Default)]
@@ -107,4 +107,35 @@ async fn existing_and_missing_contacts_get_the_same_answers_for_the_same_work() 
         assert_eq!(known, other);
         assert!(known.1.len() > 5, "the trace saw the work: {:?}", known.1);
     }
+}
+
+/// A closed prefix serves contacts that were verified before, and nobody can tell which those are.
+#[tokio::test]
+async fn a_closed_prefix_answers_known_and_unknown_numbers_alike_for_the_same_work() {
+    let server = TestServer::start().await;
+    let (known, unknown) = ("+14155559999", "+14155558888");
+    let sms = |number: &str| json!({ "otpType": "OTP_TYPE_SMS", "contact": number });
+    let sent = server.proxy("otp_init", sms(known)).await;
+    let code = server.messages(OtpType::Sms, known).await.pop().expect("a message").code;
+    let guess = json!({ "otpId": sent.body["otpId"], "otpCode": code });
+    assert_eq!(server.proxy("otp_verify", guess).await.status, 200);
+    server.clock.advance_s(2 * 3600);
+    for n in 0..20 {
+        let init = if n % 2 == 0 { "otp_init" } else { "otp_init_v2" };
+        assert_eq!(server.proxy(init, sms(&format!("+1415555{n:04}"))).await.status, 200);
+    }
+    let mut observed = Vec::new();
+    for number in [known, unknown] {
+        let mut steps = Vec::new();
+        for init in ["otp_init", "otp_init_v2"] {
+            let (status, names, reply) = observe(server.proxy(init, sms(number))).await;
+            steps.push((status, names, shape(&reply.body)));
+        }
+        observed.push(steps);
+    }
+    assert_eq!(observed[0], observed[1]);
+    assert_eq!(observed[0][0].0, 200);
+    assert!(observed[0][0].1.len() > 10, "the trace saw the work: {:?}", observed[0][0].1);
+    assert_eq!(server.messages(OtpType::Sms, known).await.len(), 3);
+    assert_eq!(server.messages(OtpType::Sms, unknown).await.len(), 0);
 }

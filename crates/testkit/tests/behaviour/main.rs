@@ -15,10 +15,12 @@ mod guesses;
 mod key_changes;
 mod key_files;
 mod legacy_flow;
+mod limit_table;
 mod limits;
 mod messages;
 mod passkeys;
 mod policies;
+mod pumping;
 mod read_only_sessions;
 mod receipts;
 #[path = "../../../wire/tests/reference/mod.rs"]

@@ -15,6 +15,7 @@ use vestibule_delivery::routing::Routing;
 use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
 use vestibule_delivery::{MessageSettings, SuppressionSettings};
 use vestibule_engine::Clock;
+use vestibule_engine::limits::Limit;
 use vestibule_http::{
     AddressLimits, App, AppState, IncomingReceipt, ReceiptDoor, ReceiptSurface, RequestLimits,
 };
@@ -299,7 +300,7 @@ async fn a_receipt_that_comes_before_its_message_is_known_is_to_come_again() {
 
 #[tokio::test]
 async fn whoever_forges_receipts_is_soon_not_listened_to() {
-    let addresses = AddressLimits { enabled: true, rate: 0.001, burst: 3, ..AddressLimits::default() };
+    let addresses = AddressLimits { requests: Limit::refuse(3, 3000), ..AddressLimits::default() };
     let s = Subject::limited(addresses).await;
     let mut statuses = Vec::new();
     for _ in 0..5 {
