@@ -199,7 +199,7 @@ async fn a_refusal_says_who_can_still_send_and_whose_fault_it_is() {
         ("450 4.7.1 Ann@Example.com is greylisted", Retry::Later, Fault::Message, "450 4.7.1"),
         ("421 closing", Retry::Later, Fault::Provider, "421"),
         ("550 5.1.1 no such user Ann@Example.com", Retry::Never, Fault::Recipient, "550 5.1.1"),
-        ("550 no such user Ann@Example.com", Retry::Never, Fault::Recipient, "550"),
+        ("550 no such user Ann@Example.com", Retry::NextProvider, Fault::Message, "550"),
         ("552 5.2.2 full", Retry::Never, Fault::Message, "552 5.2.2"),
         ("554 5.7.1 Ann@Example.com: relay access denied", Retry::NextProvider, Fault::Message, "554 5.7.1"),
         ("530 5.7.0 log in first", Retry::NextProvider, Fault::Provider, "530 5.7.0"),

@@ -21,7 +21,10 @@ class ServedServer(Server):
         self._binary = binary
         (self._data_dir / "vestibule.toml").write_text(
             '[server]\nlisten = "127.0.0.1:0"\ndata_dir = "data"\n[keys]\nfile = "keys.json"\n'
-            "[address_limit]\nenabled = false\n" + self._channels,
+            "".join(
+                f"[limits.address_{what}]\naction = \"off\"\n" for what in ("requests", "sends", "failures")
+            )
+            + self._channels,
             encoding="utf-8",
         )
         self._run("keys", "generate", "--out", str(self._data_dir / "keys.json"))

@@ -125,7 +125,9 @@ impl AwsClient {
         for (name, value) in signature {
             request = request.header(name, value);
         }
-        ask(request.header("accept", "application/json").body(body), self.name).await
+        // The older APIs answer in either form; what is read of SNS is XML.
+        let accept = if self.service == "sns" { "text/xml" } else { "application/json" };
+        ask(request.header("accept", accept).body(body), self.name).await
     }
 
     fn unsigned(&self) -> SendError {

@@ -42,13 +42,10 @@ const PERMANENT: &[(u16, u16, Refusal)] = &[
     (6, 3, Refusal::Message),    // conversion needed and not supported
 ];
 
-/// Codes that are permanent at a step, where no enhanced code says more. Of what answers DATA, all but 552 may as well be
-/// about who sends it.
+/// Codes that are permanent at a step, where no enhanced code says more. A bare 550, 551 or 553 may as well be about who
+/// sends it: servers refuse to relay in these words, and must not make whole lists of recipients look dead.
 const PLAIN: &[(Step, u16, Refusal)] = &[
-    (Step::Recipient, 550, Refusal::Recipient), // mailbox unavailable
-    (Step::Recipient, 551, Refusal::Recipient), // user not local
     (Step::Recipient, 552, Refusal::Message),   // the mailbox is full
-    (Step::Recipient, 553, Refusal::Recipient), // mailbox name not allowed
     (Step::Recipient, 556, Refusal::Recipient), // the domain takes no mail (RFC 7504)
     (Step::Message, 552, Refusal::Message),     // too large
 ];
@@ -126,12 +123,15 @@ mod tests {
             (Message, "554 5.7.1 looks like spam", NotHere),
             (Message, "550 5.7.26 unauthenticated sender", NotHere),
             (Message, "550 rejected", NotHere),
+            // Without an enhanced code nobody knows: so servers refuse to relay, or a sender, too.
+            (Recipient, "550 relay not permitted", NotHere),
+            (Recipient, "550 Sender verify failed", NotHere),
+            (Recipient, "550 no such user", NotHere),
+            (Recipient, "551 user not local", NotHere),
+            (Recipient, "553 sorry, that domain isn't in my list of allowed rcpthosts", NotHere),
             (Message, "554 transaction failed", NotHere),
             // The recipient, or the message itself.
             (Recipient, "550 5.1.1 user unknown", Refusal::Recipient),
-            (Recipient, "550 no such user", Refusal::Recipient),
-            (Recipient, "551 user not local", Refusal::Recipient),
-            (Recipient, "553 mailbox name not allowed", Refusal::Recipient),
             (Recipient, "556 5.1.10 null MX", Refusal::Recipient),
             (Recipient, "556 domain does not accept mail", Refusal::Recipient),
             (Recipient, "554 5.1.1 user unknown", Refusal::Recipient),
@@ -142,8 +142,8 @@ mod tests {
             (Message, "552 message too large", Refusal::Message),
             (Message, "554 5.6.0 malformed message", Refusal::Message),
             // A class that contradicts its code does not count.
-            (Recipient, "550 4.7.1 odd", Refusal::Recipient),
-            (Recipient, "550 2.1.5 odd", Refusal::Recipient),
+            (Recipient, "550 4.7.1 odd", NotHere),
+            (Recipient, "550 2.1.5 odd", NotHere),
         ] {
             assert_eq!(of(step, answer), expected, "{step:?} {answer}");
         }

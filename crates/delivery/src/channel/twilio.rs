@@ -100,6 +100,13 @@ pub enum TwilioSender {
     MessagingService(String),
 }
 
+impl TwilioSender {
+    /// A messaging service where `text` is the sid of one, else a sender by itself: no sender id is as long as a sid.
+    pub fn parse(text: &str) -> Self {
+        if is_sid(text, "MG") { Self::MessagingService(text.to_owned()) } else { Self::From(text.to_owned()) }
+    }
+}
+
 /// How to reach Twilio.
 #[derive(Debug, Clone)]
 pub struct TwilioSettings {

@@ -43,6 +43,7 @@ pub struct Config {
     pub sms: Option<Sms>,
     #[serde(default)]
     pub providers: BTreeMap<String, Provider>,
+    #[serde(default)]
     pub addresses: Addresses,
     pub captcha: Option<Captcha>,
     #[serde(default)]

@@ -1,6 +1,10 @@
 //! Providers that carry messages: `[providers.NAME]`, and the short forms in `[email]` and `[sms]`.
 //!
-//! A new kind of provider is a struct with its settings here, a variant of [`Provider`], and its arm in [`Config::build`].
+//! A new kind of provider is a struct with its settings in a file of its own, a variant of [`Provider`], and its arms in
+//! [`Provider`], [`Named::problems`] and [`Config::build`].
+
+mod amazon;
+mod twilio;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -23,17 +27,26 @@ use super::load::{PASSWORD_VARIABLE, WEBHOOK_SECRET_VARIABLE, environment, secre
 use super::{Config, DkimKey, MailTls};
 use crate::files;
 
+pub use amazon::{SesProvider, SnsProvider};
+pub use twilio::TwilioProvider;
+
 /// What the mail server of `[email]` is called in routes.
 pub const EMAIL_SHORTHAND: &str = "smtp";
 
 /// What the webhook of `[sms]` is called in routes.
 pub const SMS_SHORTHAND: &str = "webhook";
 
+/// Where receipts come in, before the provider's name.
+const RECEIPTS_PATH: &str = "/vestibule/v1/receipts/";
+
 /// One provider.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Provider {
     Smtp(SmtpProvider),
+    Ses(SesProvider),
+    Twilio(TwilioProvider),
+    Sns(SnsProvider),
     Webhook(WebhookProvider),
 }
 
@@ -79,8 +92,8 @@ impl Provider {
     /// Whether it carries messages of this kind.
     pub fn carries(&self, kind: OtpType) -> bool {
         match self {
-            Self::Smtp(_) => kind == OtpType::Email,
-            Self::Webhook(_) => kind == OtpType::Sms,
+            Self::Smtp(_) | Self::Ses(_) => kind == OtpType::Email,
+            Self::Twilio(_) | Self::Sns(_) | Self::Webhook(_) => kind == OtpType::Sms,
         }
     }
 
@@ -91,6 +104,9 @@ impl Provider {
                 let files = [smtp.password_file.as_mut(), smtp.ca_file.as_mut()].into_iter().flatten();
                 files.chain(smtp.dkim.iter_mut().map(|key| &mut key.key_file)).collect()
             }
+            Self::Ses(ses) => ses.paths(),
+            Self::Twilio(twilio) => twilio.paths(),
+            Self::Sns(sns) => sns.paths(),
             Self::Webhook(webhook) => webhook.secret_file.as_mut().into_iter().collect(),
         }
     }
@@ -112,6 +128,15 @@ impl Named<'_> {
             (true, _) if key == "url" || key == "secret_file" => format!("sms.webhook_{key}"),
             (true, _) => format!("sms.{key}"),
             (false, _) => format!("providers.{}.{key}", self.name),
+        }
+    }
+
+    /// Where its settings stand.
+    fn section(&self) -> String {
+        match (self.short, &*self.provider) {
+            (true, Provider::Smtp(_)) => "email".to_owned(),
+            (true, _) => "sms".to_owned(),
+            (false, _) => format!("providers.{}", self.name),
         }
     }
 
@@ -157,6 +182,9 @@ impl Named<'_> {
                     ));
                 }
             }
+            Provider::Ses(ses) => ses.problems(self, problems),
+            Provider::Twilio(twilio) => twilio.problems(self, problems),
+            Provider::Sns(sns) => sns.problems(self, problems),
             Provider::Webhook(webhook) => {
                 positive("timeout_seconds", webhook.timeout_seconds);
                 if !self.has_secret(webhook.secret_file.as_ref(), "SECRET") {
@@ -245,6 +273,12 @@ impl Config {
         routing.with_routes(self.default_routes()).context("a route does not work")
     }
 
+    /// Where a provider is to send receipts, where the world can reach this server.
+    fn receipts_url(&self, name: &str) -> Option<String> {
+        let url = self.server.public_url.as_ref()?;
+        Some(format!("{url}{RECEIPTS_PATH}{name}"))
+    }
+
     /// Sets up one provider.
     fn build(&self, named: &Named<'_>) -> Result<Built> {
         match &*named.provider {
@@ -285,6 +319,9 @@ impl Config {
                     channel.with_context(|| format!("`{}` does not work", named.setting("host")))?;
                 Ok(Built { channel: Arc::new(channel), receipts: None })
             }
+            Provider::Ses(ses) => ses.build(named),
+            Provider::Twilio(twilio) => twilio.build(named, self.receipts_url(named.name)),
+            Provider::Sns(sns) => sns.build(named),
             Provider::Webhook(webhook) => {
                 let (key, file) = ("secret_file", webhook.secret_file.as_deref());
                 let secret = named.secret(key, file, "SECRET")?.context("the SMS webhook has no secret")?;

@@ -100,6 +100,18 @@ fn the_defaults_shown_are_the_defaults() {
         [captcha]
         provider = "turnstile"
         site_key = "k"
+        [providers.c]
+        type = "ses"
+        region = "eu-central-1"
+        access_key_id = "AKID"
+        [providers.d]
+        type = "twilio"
+        account_sid = "AC"
+        from = "+1"
+        [providers.e]
+        type = "sns"
+        region = "eu-central-1"
+        access_key_id = "AKID"
     "#;
     let least = settings(&serde_json::to_value(LEAST.parse::<toml::Table>().unwrap()).unwrap());
     let (full, defaults, explained) =
@@ -302,4 +314,58 @@ fn paths_start_from_the_directory_of_the_file() {
     assert_eq!(config.keys.file.as_deref(), Some(directory.path().join("keys.json").as_path()));
     let missing = load(Path::new("no-such.toml")).unwrap_err().to_string();
     assert!(missing.contains("vestibule init"), "{missing}");
+}
+
+/// What a provider of each kind needs, with its secrets in files that `routed` writes.
+const KINDS: [(&str, &str); 3] = [
+    (
+        "email",
+        "type = \"ses\"\nregion = \"eu-central-1\"\naccess_key_id = \"AKID\"\nsecret_access_key_file = \"other\"\n\
+         events_topic = \"arn:aws:sns:eu-central-1:123456789012:events\"\n",
+    ),
+    (
+        "sms",
+        "type = \"twilio\"\naccount_sid = \"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\nauth_token_file = \"other\"\nfrom = \"+15557122661\"\n",
+    ),
+    (
+        "sms",
+        "type = \"sns\"\nregion = \"eu-central-1\"\naccess_key_id = \"AKID\"\nsecret_access_key_file = \"other\"\n",
+    ),
+];
+
+fn with_kind(channel: &str, settings: &str) -> String {
+    let from = if channel == "email" { "from = \"no-reply@example.com\"\n" } else { "" };
+    format!("[{channel}]\n{from}route = [\"it\"]\n[providers.it]\n{settings}")
+}
+
+#[test]
+fn a_provider_of_every_kind_can_be_set_up() {
+    for (channel, settings) in KINDS {
+        let text = with_kind(channel, settings);
+        assert!(routed(&text).is_ok(), "{text} {:#}", routed(&text).err().unwrap());
+    }
+}
+
+#[test]
+fn what_a_provider_lacks_is_named_with_its_setting() {
+    let [(_, ses), (_, twilio), (_, sns)] = KINDS;
+    for (channel, settings, reason) in [
+        (
+            "email",
+            ses.replace("secret_access_key_file = \"other\"\n", ""),
+            "`providers.it.secret_access_key_file`",
+        ),
+        ("email", ses.replace("arn:aws:sns", "arn:aws:sqs"), "`providers.it.events_topic`"),
+        ("email", ses.replace("eu-central-1\"\nacc", "Frankfurt\"\nacc"), "`providers.it` does not work"),
+        ("email", format!("{ses}timeout_seconds = 0\n"), "`providers.it.timeout_seconds`"),
+        ("sms", twilio.replace("auth_token_file = \"other\"\n", ""), "VESTIBULE_PROVIDER_IT_AUTH_TOKEN"),
+        ("sms", format!("{twilio}api_key_sid = \"SK\"\n"), "`providers.it.api_key_secret_file`"),
+        ("sms", twilio.replace("ACaa", "AC"), "account sid"),
+        ("sms", format!("{sns}india_entity_id = \"1101\"\n"), "`providers.it.india_template_id`"),
+        ("sms", format!("{sns}endpoint = \"http://sns.example.com\"\n"), "unprotected"),
+        ("sms", format!("{sns}secret_access_key = \"x\"\n"), "secret_access_key"),
+    ] {
+        let refused = format!("{:#}", routed(&with_kind(channel, &settings)).err().unwrap());
+        assert!(refused.contains(reason), "{settings} {refused}");
+    }
 }

@@ -169,6 +169,15 @@ fn settings() -> TwilioSettings {
 }
 
 #[test]
+fn a_sender_is_a_messaging_service_where_it_is_the_sid_of_one() {
+    let service = "MGaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    assert_eq!(TwilioSender::parse(service), TwilioSender::MessagingService(service.to_owned()));
+    for sender in ["+15557654321", "12345", "Shop", "MGM Resorts", ACCOUNT] {
+        assert_eq!(TwilioSender::parse(sender), TwilioSender::From(sender.to_owned()));
+    }
+}
+
+#[test]
 fn settings_that_cannot_work_are_refused() {
     let problem = |settings: TwilioSettings| TwilioChannel::new(&settings).err().map(|e| e.to_string());
     assert_eq!(problem(settings()), None);

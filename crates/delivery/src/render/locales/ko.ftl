@@ -29,8 +29,8 @@ bundle-expiry = { $lifetime } 동안 유효합니다.
 
 sms = [{ $app }] 인증 코드: { $code }
 sms-unnamed = 인증 코드: { $code }
-sms-full = { sms }. { $lifetime }간 유효합니다.
-sms-full-unnamed = { sms-unnamed }. { $lifetime }간 유효합니다.
+sms-full = { sms }. { $lifetime } 동안 유효합니다.
+sms-full-unnamed = { sms-unnamed }. { $lifetime } 동안 유효합니다.
 
 minutes = { $number }분
 hours = { $number }시간

@@ -9,21 +9,21 @@ code-text-unnamed = Twój kod to { $code }
 code-expiry = Można go użyć raz; jest ważny przez { $lifetime }.
 code-link = Możesz też otworzyć ten link, aby się zalogować:
 code-button = Zaloguj się
-code-warning = Nie podawaj nikomu tego kodu. Jeśli to nie Ty o niego prosisz, możesz zignorować tę wiadomość.
+code-warning = Nie podawaj nikomu tego kodu. Jeśli to nie była Twoja prośba, możesz zignorować tę wiadomość.
 
 login-subject = Zaloguj się do { $app }
 login-subject-unnamed = Zaloguj się
 login-link = Aby się zalogować, otwórz ten link na urządzeniu, na którym o niego poproszono:
 login-copy = Aby się zalogować, skopiuj ten tekst tam, gdzie o niego poproszono:
 login-button = Zaloguj się
-login-warning = Nie przekazuj nikomu tej wiadomości. Jeśli to nie Ty o nią prosisz, możesz ją zignorować.
+login-warning = Nie przekazuj nikomu tej wiadomości. Jeśli to nie była Twoja prośba, możesz ją zignorować.
 
 recovery-subject = Odzyskaj swoje konto w { $app }
 recovery-subject-unnamed = Odzyskaj swoje konto
 recovery-link = Aby odzyskać konto, otwórz ten link na urządzeniu, na którym o niego poproszono:
 recovery-copy = Aby odzyskać konto, skopiuj ten tekst tam, gdzie o niego poproszono:
 recovery-button = Odzyskaj konto
-recovery-warning = Nie przekazuj nikomu tej wiadomości. Jeśli to nie Ty o nią prosisz, być może ktoś inny próbuje dostać się na Twoje konto; możesz zignorować tę wiadomość.
+recovery-warning = Nie przekazuj nikomu tej wiadomości. Jeśli to nie była Twoja prośba, być może ktoś inny próbuje dostać się na Twoje konto; możesz zignorować tę wiadomość.
 
 bundle-expiry = Ważne przez { $lifetime }.
 
