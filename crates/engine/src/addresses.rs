@@ -1,7 +1,7 @@
 //! Which e-mail addresses are taken, beyond their syntax: lists of domains, and domains that no mail reaches.
 //!
 //! Promise: the answer depends on nothing but the domain. It is asked for after the stamp is verified and before anything is
-//! looked up by the address, so that known and unknown addresses cost the same and are told the same.
+//! decided, whatever was read, so that known and unknown addresses cost the same and are told the same.
 
 use async_trait::async_trait;
 use vestibule_wire::{Contact, Intent, Refusal};

@@ -53,6 +53,8 @@ impl Limit {
 pub enum Subject {
     /// A normalised address or number, within a parent organization.
     Contact,
+    /// All spellings of an address that reach one mailbox, within a parent organization.
+    Mailbox,
     /// The `userIdentifier` of a request, within an organization.
     Identifier,
     /// A parent organization with all its sub-organizations.
@@ -70,6 +72,7 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Self::Contact => "contact",
+            Self::Mailbox => "mailbox",
             Self::Identifier => "`userIdentifier`",
             Self::Organization => "organization",
             Self::Prefix => "phone prefix",
@@ -162,6 +165,8 @@ rows! {
         };
     ContactPauses contact_pauses = Limit::refuse(5, 30),
         rules(Subject::Contact, "wrong guesses in a row before sends pause: for the window at first, twice as long with every three more, at most an hour", SENDS);
+    MailboxSends mailbox_sends = Limit::refuse(3, 180),
+        rules(Subject::Mailbox, "e-mails sent to all spellings of one mailbox, as `addresses` has them; callers who are known are left out", ANY);
     IdentifierSends identifier_sends = Limit::refuse(3, 180),
         Rules { most: KEPT, ..rules(Subject::Identifier, "messages sent, in any window", SENDS) };
     IdentifierFailures identifier_failures = Limit::refuse(30, 3600),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
-use reqwest::{Url, redirect};
+use reqwest::{StatusCode, Url, redirect};
 use vestibule_crypto::secret::Secret;
 use vestibule_engine::{CaptchaProvider, Challenged};
 use vestibule_wire::Refusal;
@@ -20,9 +20,6 @@ use siteverify::{Answer, Expected, Verdict, judge};
 
 /// The header with the token.
 pub(crate) const HEADER: &str = "x-captcha-token";
-
-/// The longest token, bytes: those of Turnstile end at 2048, reCAPTCHA's are the longest.
-const MAX_TOKEN: usize = 8192;
 
 /// The longest answer of a provider that is read, bytes.
 const MAX_ANSWER: usize = 65_536;
@@ -96,27 +93,23 @@ impl Captcha {
 
     /// Has a token checked. Each is good once, which is the provider's to see to.
     async fn check(&self, token: &str, address: Option<IpAddr>) -> Result<(), Refusal> {
-        let verdict = match self.ask(token, address).await {
-            Some(answer) => judge(&answer, &self.expected()),
-            None => Verdict::Unavailable("no answer"),
-        };
-        let (outcome, answer) = match verdict {
+        let (outcome, answer) = match self.ask(token, address).await {
             Verdict::Human => ("passed", Ok(())),
             Verdict::Refused(reason) => {
                 tracing::info!(reason, "a captcha was not passed");
                 ("refused", Err(Refusal::CaptchaFailed))
             }
-            Verdict::Unavailable(reason) if self.settings.pass_when_unavailable => {
+            Verdict::Away(reason) if self.settings.pass_when_unavailable => {
                 tracing::warn!(reason, "the captcha provider is away; the call passes unchecked");
                 ("unchecked", Ok(()))
             }
-            Verdict::Unavailable(reason) => {
+            Verdict::Away(reason) => {
                 tracing::error!(reason, "the captcha provider is away");
                 ("unavailable", Err(Refusal::CaptchaUnavailable))
             }
-            Verdict::Misconfigured(code) => {
-                tracing::error!(code, "the captcha provider does not take this server's secret");
-                ("misconfigured", Err(Refusal::CaptchaUnavailable))
+            Verdict::Unclear(reason) => {
+                tracing::error!(reason, "the captcha provider did not say whether a token is good");
+                ("unclear", Err(Refusal::CaptchaUnavailable))
             }
         };
         metrics::counter!("vestibule_captcha_checks_total", "outcome" => outcome).increment(1);
@@ -128,29 +121,39 @@ impl Captcha {
         Expected { hostnames, action: action.as_deref(), min_score: *min_score }
     }
 
-    /// What the provider says; `None` where nothing came that can be read.
-    async fn ask(&self, token: &str, address: Option<IpAddr>) -> Option<Answer> {
+    /// What the provider makes of a token.
+    async fn ask(&self, token: &str, address: Option<IpAddr>) -> Verdict {
         let mut form = vec![("secret", self.settings.secret.expose().as_str()), ("response", token)];
         let address = address.filter(|_| self.settings.send_address).map(|address| address.to_string());
         form.extend(address.as_deref().map(|address| ("remoteip", address)));
         let mut response = match self.client.post(self.url.clone()).form(&form).send().await {
             Ok(response) => response,
-            Err(error) => {
-                tracing::debug!(timeout = error.is_timeout(), "the captcha provider could not be asked");
-                return None;
-            }
+            Err(error) if error.is_timeout() => return Verdict::Away("no answer in time"),
+            Err(_) => return Verdict::Away("no connection"),
         };
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.ok()? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return None;
-            }
-            body.extend_from_slice(&chunk);
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Verdict::Away("an error of the provider");
         }
-        let answer: Answer = serde_json::from_slice(&body).ok()?;
-        // An error page that happens to be JSON confirms nobody.
-        (status.is_success() || (status.is_client_error() && !answer.success)).then_some(answer)
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => return Verdict::Unclear("too long an answer"),
+                Ok(None) => break,
+                Err(_) => return Verdict::Away("half an answer"),
+            }
+        }
+        let answer: Option<Answer> = serde_json::from_slice(&body).ok();
+        match answer {
+            // An error page that happens to be JSON confirms nobody.
+            Some(answer) if status.is_success() || (status.is_client_error() && !answer.success) => {
+                judge(&answer, &self.expected())
+            }
+            // What the provider does not understand may be of the caller's making.
+            _ if status.is_client_error() => Verdict::Refused("a request that was not understood"),
+            _ => Verdict::Unclear("an answer that cannot be read"),
+        }
     }
 }
 
@@ -173,7 +176,7 @@ impl Challenged for Caller<'_> {
         // Two tokens are none: which of them was checked would be anybody's guess.
         let token = single(self.headers, HEADER).map_err(|_| Refusal::CaptchaFailed)?;
         let token = token.map(str::trim).filter(|token| !token.is_empty()).ok_or(Refusal::MissingCaptcha)?;
-        if token.len() > MAX_TOKEN {
+        if token.len() > siteverify::max_token(captcha.settings.provider) {
             return Err(Refusal::CaptchaFailed);
         }
         captcha.check(token, self.address).await

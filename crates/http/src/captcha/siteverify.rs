@@ -12,6 +12,14 @@ pub(super) fn url(provider: CaptchaProvider) -> &'static str {
     }
 }
 
+/// The longest token of a provider, bytes. Turnstile says 2048; the others say nothing, and theirs stay below this.
+pub(super) fn max_token(provider: CaptchaProvider) -> usize {
+    match provider {
+        CaptchaProvider::Turnstile => 2048,
+        CaptchaProvider::Hcaptcha | CaptchaProvider::Recaptcha => 8192,
+    }
+}
+
 /// The members that matter. Providers add others, and leave out what does not apply.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
@@ -41,10 +49,10 @@ pub(super) enum Verdict {
     Human,
     /// It is not.
     Refused(&'static str),
-    /// The provider has troubles of its own.
-    Unavailable(&'static str),
-    /// The provider does not know this server; nothing a caller sends makes it say so.
-    Misconfigured(&'static str),
+    /// The provider cannot be reached, or is overloaded. Nothing that a caller sends makes it so.
+    Away(&'static str),
+    /// The provider answered, and did not say whether the token is good: it does not know this server, or had troubles of its own.
+    Unclear(&'static str),
 }
 
 /// Error codes by which a provider says that the secret is wrong.
@@ -65,11 +73,8 @@ pub(super) fn judge(answer: &Answer, expected: &Expected<'_>) -> Verdict {
     let codes = answer.error_codes.as_deref().unwrap_or_default();
     let named = |known: &[&'static str]| known.iter().copied().find(|code| codes.iter().any(|c| c == code));
     if !answer.success {
-        if let Some(code) = named(OF_SECRET) {
-            return Verdict::Misconfigured(code);
-        }
-        if let Some(code) = named(OF_PROVIDER) {
-            return Verdict::Unavailable(code);
+        if let Some(code) = named(OF_SECRET).or_else(|| named(OF_PROVIDER)) {
+            return Verdict::Unclear(code);
         }
         let used = ["timeout-or-duplicate", "already-seen-response", "expired-input-response"];
         return Verdict::Refused(named(&used).unwrap_or("not confirmed"));
@@ -119,10 +124,10 @@ mod tests {
             ("something-new", Verdict::Refused("not confirmed")),
             ("timeout-or-duplicate", Verdict::Refused("timeout-or-duplicate")),
             ("already-seen-response", Verdict::Refused("already-seen-response")),
-            ("internal-error", Verdict::Unavailable("internal-error")),
-            ("invalid-input-secret", Verdict::Misconfigured("invalid-input-secret")),
-            ("missing-input-secret", Verdict::Misconfigured("missing-input-secret")),
-            ("sitekey-secret-mismatch", Verdict::Misconfigured("sitekey-secret-mismatch")),
+            ("internal-error", Verdict::Unclear("internal-error")),
+            ("invalid-input-secret", Verdict::Unclear("invalid-input-secret")),
+            ("missing-input-secret", Verdict::Unclear("missing-input-secret")),
+            ("sitekey-secret-mismatch", Verdict::Unclear("sitekey-secret-mismatch")),
         ] {
             assert_eq!(judged(&format!(r#"{{"success":false,"error-codes":["{code}"]}}"#), &ANY), verdict);
         }

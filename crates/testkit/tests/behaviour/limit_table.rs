@@ -62,6 +62,7 @@ impl Trial {
     fn contact(&self, n: u32) -> (OtpType, String) {
         match self.name.subject() {
             Subject::Contact => (OtpType::Email, "user@acme.example".to_owned()),
+            Subject::Mailbox => (OtpType::Email, format!("ada.lovelace+{n}@gmail.com")),
             Subject::Prefix => (OtpType::Sms, format!("+1415555{n:04}")),
             Subject::Country => (OtpType::Sms, format!("+4930{n:03}1234")),
             Subject::Identifier | Subject::Organization | Subject::Address => {
@@ -165,6 +166,7 @@ fn judges_sends_by_failures(name: LimitName) -> bool {
         | LimitName::CountryFailures => true,
         LimitName::ContactSends
         | LimitName::ContactLiveCodes
+        | LimitName::MailboxSends
         | LimitName::IdentifierSends
         | LimitName::OrganizationSends
         | LimitName::PrefixSends
@@ -292,7 +294,7 @@ async fn every_row_is_enforced_as_configured() {
             }
         }
     }
-    assert_eq!(LimitName::ALL.len(), 15);
+    assert_eq!(LimitName::ALL.len(), 16);
     assert!(driven >= 35, "{driven}");
 }
 

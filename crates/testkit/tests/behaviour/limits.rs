@@ -286,3 +286,39 @@ async fn sandbox_contacts_take_the_sandbox_code_only_where_switched_on() {
         }
     }
 }
+
+#[tokio::test]
+async fn spellings_of_one_mailbox_share_its_sends_and_nothing_else() {
+    let server = TestServer::start().await;
+    let init = async |email: &str| {
+        server.backend(ActivityType::InitOtpV2, server.init_email(email)).await.refusal().0
+    };
+    for email in ["ada.l@gmail.com", "adal+1@gmail.com", "A.da.L+2@googlemail.com"] {
+        assert_eq!(init(email).await, 200, "{email}");
+    }
+    assert_eq!(init("adal@gmail.com").await, 400, "one mailbox");
+    assert_eq!(init("adam@gmail.com").await, 200, "another");
+    for n in 0..4 {
+        assert_eq!(init(&format!("ada+{n}@acme.example")).await, 200, "a domain whose rules nobody knows");
+    }
+    server.clock.advance_s(180);
+    assert_eq!(init("adal@gmail.com").await, 200);
+
+    // Whoever guesses at one spelling does not delay the codes of another.
+    server.clock.advance_s(600);
+    for round in 0..3 {
+        assert_eq!(fail_a_code(&server, "ada.l@gmail.com").await, if round < 2 { 3 } else { 0 });
+    }
+    assert_eq!(init("adal@gmail.com").await, 200);
+    // Nor does a mailbox pass for another when somebody logs in.
+    let account = server.create_user("ada.l@gmail.com").await;
+    let found = server
+        .query(
+            &server.tenant.key,
+            "list_suborgs",
+            server.tenant.organization_id,
+            json!({ "filterType": "EMAIL", "filterValue": "adal@gmail.com" }),
+        )
+        .await;
+    assert_eq!(found.body["organizationIds"], json!([]), "{account:?}", account = account.organization_id);
+}

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Contact;
 use super::email::MailDomain;
 
 /// Domains that ignore what follows a `+` in the local part.
@@ -54,6 +55,11 @@ impl AliasRules {
         Self { plus: set(plus), dots: set(dots) }
     }
 
+    /// Whether a contact is an address at a domain that is named here.
+    pub fn rules(&self, contact: &Contact) -> bool {
+        contact.domain().is_some_and(|domain| self.plus.contains(domain) || self.dots.contains(domain))
+    }
+
     /// The domains where a plus tag does not matter.
     pub fn plus(&self) -> impl Iterator<Item = &str> {
         self.plus.iter().map(String::as_str)
@@ -82,7 +88,6 @@ impl AliasRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Contact;
 
     fn form(address: &str, rules: &AliasRules) -> String {
         Contact::email(address).unwrap().limit_form(rules)
