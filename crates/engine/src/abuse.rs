@@ -1,9 +1,11 @@
 //! What the operator is told of limits: alerts, and the report of who was limited and why.
 
+use serde_json::json;
 use vestibule_wire::{OrganizationId, Refusal};
 
 use crate::engine::{Engine, unavailable};
-use crate::limits::{Guard, LimitName, Limited, Subject};
+use crate::events::{Alert, Audience};
+use crate::limits::{self, Guard, LimitName, Limited, Subject};
 use crate::model::{AbuseRecord, Millis};
 use crate::store::{ChangeSet, CommitError, StoreError, Write};
 
@@ -72,12 +74,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives an alert, unless it was given before.
-    async fn alert(&self, alert: AbuseRecord) -> Result<(), StoreError> {
+    /// Gives an alert, unless it was given before: to the log, to the metrics, and to the endpoints that subscribed.
+    async fn alert(&self, cause: Cause) -> Result<(), StoreError> {
+        let Cause { record, action, whose } = cause;
+        let AbuseRecord { tenant_id, limit, hits, first_at, last_at, .. } = record.clone();
         let mut changes = ChangeSet::new();
-        let AbuseRecord { tenant_id, limit, first_at, hits, .. } = alert.clone();
-        changes.push(Write::InsertAbuse(Box::new(alert)));
+        changes.push(Write::InsertAbuse(Box::new(record)));
+        if let Some(organization) = self.services.store.organization(tenant_id).await? {
+            let details = json!({
+                "why": limits::why(&limit), "whose": whose, "requests": hits, "firstAt": first_at, "lastAt": last_at,
+            });
+            let details = details.as_object().cloned().unwrap_or_default();
+            let alert = Alert { rule: limit.clone(), action, details };
+            let keys = self.services.keys.current();
+            let teller = self.teller(&keys, self.now_ms());
+            changes.writes.extend(teller.alert(Audience::parent(&organization), &alert));
+        }
         if self.write(changes).await? {
+            self.told.notify_one();
             metrics::counter!("vestibule_abuse_alerts_total", "limit" => limit.clone()).increment(1);
             tracing::warn!(organization = %tenant_id, limit, first_at, hits, "a limit was met that tells of abuse");
         }
@@ -123,25 +137,43 @@ fn key(record: &AbuseRecord) -> (OrganizationId, Millis, &str, &str, &str) {
     (record.tenant_id, record.hour, &record.limit, &record.action, &record.subject)
 }
 
+/// What an alert is made of.
+struct Cause {
+    /// How it is remembered that it was given.
+    record: AbuseRecord,
+    /// What became of the requests.
+    action: String,
+    /// Some of those whose requests they were: prefixes, countries, client addresses.
+    whose: Vec<String>,
+}
+
+/// How many of those an alert names.
+const NAMED: usize = 10;
+
 /// The alerts that records give cause for: one for each organization, hour and limit.
-fn alerts(records: &[AbuseRecord]) -> Vec<AbuseRecord> {
-    let mut alerts: Vec<AbuseRecord> = Vec::new();
+fn alerts(records: &[AbuseRecord]) -> Vec<Cause> {
+    let mut alerts: Vec<Cause> = Vec::new();
     for record in records.iter().filter(|record| record.action != "pass") {
         if record.tenant_id == AbuseRecord::SERVER || !ALERTING.contains(&record.limit.as_str()) {
             continue;
         }
-        let same = |a: &&mut AbuseRecord| {
-            (a.tenant_id, a.hour, &a.limit) == (record.tenant_id, record.hour, &record.limit)
+        let same = |cause: &&mut Cause| {
+            let known = &cause.record;
+            (known.tenant_id, known.hour, &known.limit) == (record.tenant_id, record.hour, &record.limit)
         };
+        let named = Some(record.subject.clone()).filter(|subject| !subject.is_empty());
         match alerts.iter_mut().find(same) {
-            Some(alert) => {
-                alert.hits += record.hits;
-                alert.first_at = alert.first_at.min(record.first_at);
-                alert.last_at = alert.last_at.max(record.last_at);
+            Some(Cause { record: known, whose, .. }) => {
+                known.hits += record.hits;
+                known.first_at = known.first_at.min(record.first_at);
+                known.last_at = known.last_at.max(record.last_at);
+                whose.extend(named.filter(|_| whose.len() < NAMED));
             }
             None => {
-                let (action, subject) = ("alert".to_owned(), String::new());
-                alerts.push(AbuseRecord { action, subject, ..record.clone() });
+                let remembered =
+                    AbuseRecord { action: "alert".to_owned(), subject: String::new(), ..record.clone() };
+                let (action, whose) = (record.action.clone(), named.into_iter().collect());
+                alerts.push(Cause { record: remembered, action, whose });
             }
         }
     }

@@ -69,7 +69,7 @@ pub struct Engine {
     domains: OnceLock<Arc<dyn DomainCheck>>,
     pub(crate) abuse: AbuseLog,
     queued: Notify,
-    told: Notify,
+    pub(crate) told: Notify,
 }
 
 /// Who speaks in a submission: a stamp still to be verified, or the auth proxy's vouched-for service user.

@@ -4,8 +4,8 @@
 //! Promise: an organization without webhooks costs a look at its row, which is read anyway; an endpoint of a parent is told
 //! of its sub-organizations, too, and none is told a secret (D-11).
 //!
-//! Whoever decides an activity tells of abuse with [`alert`]: it returns the writes to push into the decision's change set,
-//! none where nobody subscribed to `VESTIBULE_ABUSE_ALERT`. How often is the caller's to bound. The body is
+//! What there is to tell of abuse, [`Teller::alert`] turns into the writes for the change set that records it: none where
+//! nobody subscribed to `VESTIBULE_ABUSE_ALERT`. How often is the caller's to bound. The body is
 //!
 //! ```json
 //! {"id":"evt_…","type":"VESTIBULE_ABUSE_ALERT","organizationId":"…","createdAt":{"seconds":"…","nanos":"0"},
@@ -19,7 +19,6 @@ use vestibule_crypto::keyset::KeySet;
 use vestibule_wire::view::{ActivityStatus, Timestamp};
 use vestibule_wire::{MessageId, OrganizationId, WebhookEventType};
 
-use crate::activities::Context;
 use crate::model::{
     ActivityRecord, DELIVERY_LIFETIME_MS, DeliveryPayload, Millis, Organization, UserRecord, WebhookDelivery,
 };
@@ -43,6 +42,11 @@ pub(crate) struct Audience<'a> {
 }
 
 impl<'a> Audience<'a> {
+    /// A parent alone.
+    pub(crate) fn parent(organization: &'a Organization) -> Self {
+        Self { organization, parent: None }
+    }
+
     /// Those that the facts were read about.
     pub(crate) fn of(facts: &'a Facts) -> Option<Self> {
         let organization = facts.organization.as_ref()?;
@@ -157,19 +161,18 @@ impl Teller<'_> {
 
 /// What there is to tell of abuse. No code, and no contact but in `details`, where an operator may want it hidden.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "the guards against abuse raise alerts")]
 pub(crate) struct Alert {
-    /// Which rule, in words that do not change: `sms_pumping.ratio`.
-    pub(crate) rule: &'static str,
-    /// What was done: `refused`, `delayed`, `recorded`.
-    pub(crate) action: &'static str,
+    /// Which limit or part of the guard, as the configuration names it: `prefix_ratio`.
+    pub(crate) rule: String,
+    /// What was done, as the configuration names it: `withhold`.
+    pub(crate) action: String,
     /// Whatever else there is to know.
     pub(crate) details: Map<String, Value>,
 }
 
 impl Teller<'_> {
-    /// Tells of abuse.
-    fn alert(&self, audience: Audience<'_>, alert: &Alert) -> Vec<Write> {
+    /// Tells of abuse; no writes where nobody subscribed.
+    pub(crate) fn alert(&self, audience: Audience<'_>, alert: &Alert) -> Vec<Write> {
         let listeners = audience.listeners(WebhookEventType::AbuseAlert, None);
         if listeners.is_empty() {
             return Vec::new();
@@ -182,13 +185,6 @@ impl Teller<'_> {
         let payload = self.envelope(event_id, event_type, organization.id, Some(alert));
         self.deliveries(organization.tenant(), listeners, event_id, &payload)
     }
-}
-
-/// The writes that tell of abuse in the organization acted on; none where nobody subscribed.
-#[allow(dead_code, reason = "the guards against abuse raise alerts")]
-pub(crate) fn alert(cx: &Context<'_>, alert: &Alert) -> Vec<Write> {
-    let Some(audience) = Audience::of(cx.facts) else { return Vec::new() };
-    Teller { keys: cx.keys, entropy: cx.entropy, now: cx.facts.now }.alert(audience, alert)
 }
 
 #[cfg(test)]
@@ -231,7 +227,7 @@ mod tests {
         let (parent, sub) = (organization(1, None, alerts), organization(2, Some(1), activities));
         let mut details = Map::new();
         details.insert("prefix".to_owned(), json!("+1"));
-        let alert = Alert { rule: "sms_pumping.ratio", action: "refused", details };
+        let alert = Alert { rule: "prefix_ratio".to_owned(), action: "withhold".to_owned(), details };
 
         let writes = teller.alert(Audience { organization: &sub, parent: Some(&parent) }, &alert);
         let [Write::EnqueueDelivery(delivery)] = writes.as_slice() else { panic!("{writes:?}") };
@@ -245,7 +241,7 @@ mod tests {
             "type": "VESTIBULE_ABUSE_ALERT",
             "organizationId": sub.id,
             "createdAt": { "seconds": "1782916051", "nanos": "261000000" },
-            "alert": { "rule": "sms_pumping.ratio", "action": "refused", "details": { "prefix": "+1" } },
+            "alert": { "rule": "prefix_ratio", "action": "withhold", "details": { "prefix": "+1" } },
         });
         assert_eq!(serde_json::from_str::<Value>(&body).expect("JSON"), expected);
 

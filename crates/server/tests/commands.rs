@@ -372,3 +372,28 @@ fn policies_are_tested_without_a_server() {
          expression, found the end\n"
     );
 }
+
+#[test]
+fn who_was_limited_is_told_by_a_running_server_and_from_a_stopped_ones_data() {
+    let directory = workspace();
+    let directory = directory.path();
+    let server = Server::dev(directory);
+    let body = r#"{"otpType":"OTP_TYPE_EMAIL","contact":"ada@acme.example"}"#;
+    let codes: Vec<Option<i32>> = (0..4)
+        .map(|_| run(directory, &["request", "--path", "/v1/otp_init", "--body", body]).status.code())
+        .collect();
+    assert_eq!(codes, [Some(0), Some(0), Some(0), Some(1)]);
+    let report = ["abuse", "report", "--json"];
+    let told = run_json(directory, &report);
+    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    assert_eq!((&told[0]["limit"], &told[0]["action"]), (&json!("contact_sends"), &json!("refuse")));
+    assert_eq!((&told[0]["subject"], &told[0]["hits"]), (&json!("a***@acme.example"), &json!(1)));
+    let text = stdout(&run(directory, &["abuse", "report"]));
+    assert!(text.contains("a***@acme.example") && text.contains("contact_sends: "), "{text}");
+    let other = run_json(directory, &["abuse", "report", "--json", "--limit", "prefix_ratio"]);
+    assert_eq!(other, json!([]));
+    let said = refused(directory, &["abuse", "report", "--limit", "nonsense"]);
+    assert!(said.contains("docs/abuse.md"), "{said}");
+    server.stop();
+    assert_eq!(run_json(directory, &report), told);
+}
