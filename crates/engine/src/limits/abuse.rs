@@ -117,9 +117,23 @@ impl AbuseLog {
         taken
     }
 
-    /// Puts back what could not be written.
+    /// Puts back what could not be written; of one subject it stays one record, however long that lasts.
     pub fn put_back(&self, records: Vec<AbuseRecord>) {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        let mut kept = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in records {
+            let same = |known: &&mut AbuseRecord| {
+                (known.tenant_id, known.hour, &known.limit, &known.action, &known.subject)
+                    == (record.tenant_id, record.hour, &record.limit, &record.action, &record.subject)
+            };
+            match kept.iter_mut().find(same) {
+                Some(known) => {
+                    known.hits += record.hits;
+                    known.first_at = known.first_at.min(record.first_at);
+                    known.last_at = known.last_at.max(record.last_at);
+                }
+                None => kept.push(record),
+            }
+        }
     }
 }
 

@@ -144,7 +144,9 @@ pub(super) const INSERT_ABUSE: &str = concat!(insert_abuse!(), "ON CONFLICT DO N
 pub(super) const ADD_ABUSE: &str = concat!(
     insert_abuse!(),
     "ON CONFLICT (tenant_id, hour, limit_name, action, subject) DO UPDATE SET",
-    " hits = abuse_records.hits + excluded.hits, last_at = excluded.last_at"
+    " hits = abuse_records.hits + excluded.hits,",
+    " first_at = CASE WHEN excluded.first_at < abuse_records.first_at THEN excluded.first_at ELSE abuse_records.first_at END,",
+    " last_at = CASE WHEN excluded.last_at > abuse_records.last_at THEN excluded.last_at ELSE abuse_records.last_at END"
 );
 
 pub(super) const INSERT_OTP: &str = concat!(
