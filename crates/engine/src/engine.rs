@@ -154,7 +154,8 @@ impl Engine {
             .map(|p| activities::keys(&p.intent, organization, &self.settings))
             .unwrap_or_default();
         stamp.add_keys(&mut intent_keys);
-        self.run(Submission {
+        // One large future on the heap, instead of its size on the stack of everybody who polls it.
+        Box::pin(self.run(Submission {
             envelope: &envelope,
             body,
             keys: ReadKeys {
@@ -166,7 +167,7 @@ impl Engine {
             speaker: Speaker::Stamp(&stamp),
             parsed,
             visit: Visit::default(),
-        })
+        }))
         .await
     }
 

@@ -448,21 +448,21 @@ impl Call<'_> {
         let settings = &engine.settings;
         let intent =
             parsed.as_ref().map(|p| activities::keys(&p.intent, target, settings)).unwrap_or_default();
-        engine
-            .run(Submission {
-                envelope: &envelope,
-                body: body.as_bytes(),
-                speaker: Speaker::Proxy(self.stamp(body.as_bytes())?),
-                keys: ReadKeys {
-                    organization: target,
-                    caller: CallerKey::User(self.config.user_id),
-                    fingerprint: Some(sha256(body.as_bytes())),
-                    intent,
-                },
-                parsed,
-                visit: self.visit.clone(),
-            })
-            .await
+        // On the heap, as for stamped activities.
+        Box::pin(engine.run(Submission {
+            envelope: &envelope,
+            body: body.as_bytes(),
+            speaker: Speaker::Proxy(self.stamp(body.as_bytes())?),
+            keys: ReadKeys {
+                organization: target,
+                caller: CallerKey::User(self.config.user_id),
+                fingerprint: Some(sha256(body.as_bytes())),
+                intent,
+            },
+            parsed,
+            visit: self.visit.clone(),
+        }))
+        .await
     }
 
     fn stamp(&self, body: &[u8]) -> Result<StampRecord, Refusal> {

@@ -196,7 +196,8 @@ impl Config {
                 "`webauthn.rp_ids`: {id:?} is not a domain in lower case, such as \"example.com\""
             ));
         }
-        if self.metrics.listen == Some(self.server.listen) {
+        // Port 0 is another one each time.
+        if self.metrics.listen == Some(self.server.listen) && self.server.listen.port() != 0 {
             problems.push(
                 "`metrics.listen` must differ from `server.listen`: metrics are not for the world".into(),
             );

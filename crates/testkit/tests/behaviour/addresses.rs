@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use vestibule_crypto::p256::AgreementKey;
+use vestibule_engine::model::ContactKey;
 use vestibule_engine::store::{ChangeSet, Write};
 use vestibule_engine::{DomainCheck, DomainVerdict};
 use vestibule_testkit::{Account, Reply, TestServer, client_key};
-use vestibule_wire::ActivityType as A;
+use vestibule_wire::{ActivityType as A, Contact, OtpType};
 
 /// Judges by the first label of a domain, and remembers what it was asked.
 #[derive(Default)]
@@ -167,6 +168,13 @@ async fn a_number_that_became_impossible_is_still_found_and_given_up() {
         facts.into_iter().find(|record| record.user.id == server.tenant.user_id).expect("the user").user;
     user.phone = Some("+1415555267".to_owned());
     let mut changes = ChangeSet::new();
+    changes.push(Write::InsertContact {
+        tenant: organization,
+        contact: ContactKey::of(&Contact::stored(OtpType::Sms, "+1415555267").expect("a stored number")),
+        organization,
+        user: user.id,
+        verified_at: None,
+    });
     changes.push(Write::UpdateUser(Box::new(user)));
     server.store.commit(changes).await.expect("stored as an older release would have");
 

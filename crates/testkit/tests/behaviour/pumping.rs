@@ -333,6 +333,8 @@ impl Drill {
             self.numbers.extend(attack.into_iter().map(|(_, number)| number));
             self.server.clock.advance_ms(4800);
             if crowd % every == 0 {
+                // Before the codes of the oldest expire.
+                self.server.all_messages().await;
                 self.server.clock.advance_s(60);
                 assert!(verify(&self.server, HOME, USER).await, "the user is served after {crowd} crowds");
                 beside(&self.server, crowd / every).await;
