@@ -12,16 +12,20 @@ from support.server import Server
 class ServedServer(Server):
     """A fresh server whose configuration ends with ``channels``, the sections on messages."""
 
-    def __init__(self, channels: str, environment: Optional[dict[str, str]] = None) -> None:
+    def __init__(
+        self, channels: str, environment: Optional[dict[str, str]] = None, of_server: str = ""
+    ) -> None:
+        """``of_server`` goes into the section on the server."""
         self._channels = channels
+        self._of_server = of_server
         self._environment = environment or {}
         super().__init__()
 
     def _command(self, binary: Path) -> list:
         self._binary = binary
         (self._data_dir / "vestibule.toml").write_text(
-            '[server]\nlisten = "127.0.0.1:0"\ndata_dir = "data"\n[keys]\nfile = "keys.json"\n'
-            "".join(
+            f'[server]\nlisten = "127.0.0.1:0"\ndata_dir = "data"\n{self._of_server}[keys]\nfile = "keys.json"\n'
+            + "".join(
                 f"[limits.address_{what}]\naction = \"off\"\n" for what in ("requests", "sends", "failures")
             )
             + self._channels,
