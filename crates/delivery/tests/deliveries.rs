@@ -39,11 +39,14 @@ use vestibule_wire::{Feature, FeatureName, MessageId, OrganizationId, WebhookEnd
 const OWNER: OrganizationId = OrganizationId(Uuid::from_u128(7));
 const BODY: &str = r#"{"id":"0198aaaa","status":"ACTIVITY_STATUS_COMPLETED","text":"a \"b\" ü"}"#;
 
+/// A delivery, who holds it, and what became of it.
+type Row = (WebhookDelivery, Option<Uuid>, Option<Outcome>);
+
 /// The outbox's contract for deliveries, in memory, and one organization.
 struct Outbox {
     clock: Arc<TestClock>,
     keys: Arc<KeyRing>,
-    rows: Mutex<BTreeMap<MessageId, (WebhookDelivery, Option<Uuid>, Option<Outcome>)>>,
+    rows: Mutex<BTreeMap<MessageId, Row>>,
     owner: Mutex<Organization>,
 }
 

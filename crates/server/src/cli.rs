@@ -48,7 +48,7 @@ pub enum Command {
     Org(Org),
     /// Manage the message templates of an organization.
     #[command(subcommand)]
-    Template(Template),
+    Template(Box<Template>),
     /// Help somebody who can no longer be sent codes.
     #[command(subcommand)]
     Contact(Contact),

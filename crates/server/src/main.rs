@@ -64,7 +64,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Backup(arguments) => backup::backup(&arguments)?,
         Command::Restore(arguments) => backup::restore(&arguments)?,
         Command::Org(command) => admin::org(command).await?,
-        Command::Template(command) => return Ok(templates::run(command).await?.into()),
+        Command::Template(command) => return Ok(templates::run(*command).await?.into()),
         Command::Contact(command) => admin::contact(command).await?,
         Command::Route(command) => admin::route(command).await?,
         Command::Webhook(command) => admin::webhook(command).await?,

@@ -344,7 +344,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
         let expected = walks.contains(&statement);
         // Purges, too, compare a limited number of rows with their table, from whichever side.
         let open = either.contains(&statement) || format!("{statement:?}").starts_with("Purge");
-        let sorted = nodes.iter().any(|node| *node == "Sort");
+        let sorted = nodes.contains(&"Sort");
         if (walked != expected && !open) || sorted != sorts.contains(&statement) {
             unexpected.push(format!("{statement:?} walks: {walked}, sorts: {sorted}: {plan:#?}"));
         }

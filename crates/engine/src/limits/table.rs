@@ -321,8 +321,10 @@ mod tests {
 
     #[test]
     fn a_table_reads_back_as_it_was_written() {
-        let mut table = LimitTable::default();
-        table.organization_sends = Limit { count: 7, window_seconds: 60, action: Action::Delay };
+        let table = LimitTable {
+            organization_sends: Limit { count: 7, window_seconds: 60, action: Action::Delay },
+            ..LimitTable::default()
+        };
         let text = serde_json::to_string(&table).expect("JSON");
         assert_eq!(serde_json::from_str::<LimitTable>(&text).expect("a table"), table);
         assert_eq!(serde_json::from_str::<LimitTable>("{}").expect("a table"), LimitTable::default());

@@ -28,7 +28,7 @@ mod receipts;
 mod reference;
 mod second_factors;
 #[path = "../../../delivery/tests/support/smtp_server.rs"]
-#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#[allow(unreachable_pub, clippy::unwrap_used)]
 mod smtp_server;
 mod stamps;
 mod sub_organizations;
