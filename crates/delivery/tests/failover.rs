@@ -203,6 +203,32 @@ async fn when_nobody_is_left_to_ask_a_message_waits_and_the_last_chance_is_taken
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_that_is_left_alone_is_the_last_chance_of_what_the_others_do_not_take() {
+    let store = FakeStore::new();
+    let first = Script::new(|d| match d.message_id.0.as_u128() {
+        1..=5 => Answer::Fail(SendError::later("the connection failed")),
+        _ => Answer::Take,
+    });
+    let second = Script::new(|d| match d.message_id.0.as_u128() {
+        1..=5 => Answer::Take,
+        _ => Answer::Fail(SendError::later("the mail server answered 450").of_this_message()),
+    });
+    let worker = routed(&store, &[("first", &first), ("second", &second)]);
+    for number in 1..=5 {
+        store.email(number);
+    }
+    worker.run_once().await.unwrap();
+    assert_eq!((first.tries(), second.taken().len()), (5, 5));
+    let patient = store.email(6);
+    assert_eq!(sent(worker.run_once().await.unwrap()), (1, 0));
+    assert_eq!((first.tries(), store.row(patient).retries.len()), (5, 1), "there is another time");
+    let last = store.email(7);
+    store.rows.lock().unwrap().get_mut(&last).unwrap().message.expires_at = support::START + 500;
+    assert_eq!(sent(worker.run_once().await.unwrap()), (1, 1));
+    assert_eq!((first.taken().len(), store.row(last).state), (1, State::Sent));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_leaves_time_for_the_next_one_within_the_lease() {
     let store = FakeStore::new();
     let (first, second) = (Script::new(|_| Answer::Hang), Script::new(|_| Answer::After(5_000)));

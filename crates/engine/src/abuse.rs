@@ -33,7 +33,9 @@ pub static ALERTING: std::sync::LazyLock<Vec<&'static str>> = std::sync::LazyLoc
         matches!(name.subject(), Subject::Organization | Subject::Prefix | Subject::Country)
     };
     let rows = LimitName::ALL.iter().filter(wide).map(|name| name.name());
-    rows.chain(Guard::ALL.map(Guard::name)).collect()
+    // A number of a country that is not served is one person's mistake.
+    let guards = Guard::ALL.into_iter().filter(|guard| *guard != Guard::Countries).map(Guard::name);
+    rows.chain(guards).collect()
 });
 
 impl Engine {

@@ -243,7 +243,8 @@ impl AddressBook {
         if self.ratio.action == Action::Off {
             return None;
         }
-        let codes = self.lock().account(client, now * 1000).codes;
+        // Those who share an account answer for each other's requests, but not for each other's codes.
+        let codes = self.lock().own(client)?.codes;
         let closed = self.ratio.is_closed(&codes.in_window(&self.ratio.window(now)));
         closed.then(|| Met {
             action: self.ratio.action,
@@ -263,7 +264,8 @@ impl AddressBook {
         }
         let window = self.ratio.window(now);
         let mut accounts = self.lock();
-        let account = accounts.account(client, now * 1000);
+        accounts.account(client, now * 1000);
+        let Some(account) = accounts.own(client) else { return };
         let tally = account.codes.in_window(&window);
         account.codes = Counter {
             since: if tally.since == 0 { window.opens_at } else { tally.since },
@@ -281,6 +283,11 @@ impl AddressBook {
 }
 
 impl Accounts {
+    /// The account of a client alone.
+    fn own(&mut self, client: Client) -> Option<&mut Account> {
+        self.by_client.get_mut(&client)
+    }
+
     /// The account of a client: its own where there is one or room for one, else the shared one.
     fn account(&mut self, client: Client, now: i64) -> &mut Account {
         let mut place = client;

@@ -16,7 +16,8 @@ const SENT: i64 = 1;
 const FAILED: i64 = 2;
 
 /// The steps that record what became of a claimed message. The last one changes one row, or none where the lease went to
-/// another worker; then nothing is told either.
+/// another worker; then no event is told either. That a provider took the message, and what it said of the contact, holds
+/// whoever has the lease.
 pub(crate) fn settle<'a>(
     id: &'a MessageId,
     worker: &'a uuid::Uuid,

@@ -262,8 +262,11 @@ impl Channel for SmtpChannel {
         };
         let (envelope, message) = mail::build(delivery, email)?;
         let message = self.dkim.sign(message, &email.from.address, delivery.now);
-        let _permit =
-            self.permits.acquire().await.map_err(|_| SendError::later("the channel is shut down"))?;
+        // A crowd before us tells nothing of the server.
+        let permit = timeout(self.timeout, self.permits.acquire())
+            .await
+            .map_err(|_| SendError::later("every connection to the mail server is busy").of_this_message())?;
+        let _permit = permit.map_err(|_| SendError::later("the channel is shut down"))?;
         // Whatever cuts this short, a time limit here or the caller's, drops the connection with the conversation.
         let opened = async { self.connection().await.map_err(|error| (Step::Opening, error)) };
         let mut connection = self.limited(opened).await?;

@@ -57,6 +57,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
         let until = Instant::now() + self.settings.time_for_a_route();
         let mut failed: Option<SendError> = None;
         let mut held: Option<Millis> = None;
+        let mut left_alone = Vec::new();
         for provider in route {
             let now = self.clock.now_ms();
             let pass = match provider.admit(now) {
@@ -64,6 +65,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
                 Admission::Held { until } => {
                     count(provider, "held");
                     held = Some(held.map_or(until, |least| least.min(until)));
+                    left_alone.push(*provider);
                     continue;
                 }
             };
@@ -73,18 +75,27 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
                 Err(not) => failed = Some(not.error),
             }
         }
+        let pause = self.settings.retries.pause(i64::from(delivery.attempt)).as_millis();
+        let next = self.clock.now_ms().saturating_add(Millis::try_from(pause).unwrap_or(Millis::MAX));
         match (failed, held) {
-            (Some(error), _) => Err(error.into()),
+            (Some(error), None) => Err(error.into()),
+            (Some(error), Some(_)) if next < delivery.expires_at => Err(error.into()),
             (None, Some(at)) if at < delivery.expires_at => Err(NotTaken {
                 error: SendError::later("every provider of the route failed and is left alone for a while"),
                 not_before: Some(at),
                 abandoned: false,
             }),
-            // Nothing is lost by asking one that is probably out of order.
-            (None, Some(_)) => match route.first() {
-                Some(provider) => self.ask(provider, None, delivery, until, abandon).await,
-                None => Err(SendError::later("the route is empty").into()),
-            },
+            // Nothing is lost by asking those that are probably out of order, where there will be no other time.
+            (mut failed, Some(_)) => {
+                for provider in left_alone {
+                    match self.ask(provider, None, delivery, until, abandon).await {
+                        Ok(taken) => return Ok(taken),
+                        Err(not) if not.abandoned || not.error.retry == Retry::Never => return Err(not),
+                        Err(not) => failed = Some(not.error),
+                    }
+                }
+                Err(failed.unwrap_or_else(|| SendError::later("the route is empty")).into())
+            }
             (None, None) => {
                 let kind = crate::routing::label(delivery.message.channel());
                 Err(SendError::next_provider(format!("no {kind} provider is configured")).into())
