@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,13 +40,33 @@ pub struct Link {
     open: Open,
 }
 
+/// A link that others own, and whether it is closed.
 #[derive(Debug)]
-struct Open(Arc<Shared>);
+pub struct Known {
+    link: Weak<Link>,
+    is_closed: Arc<AtomicBool>,
+}
+
+impl Known {
+    /// The link, unless it is being closed.
+    pub fn link(&self) -> Option<Arc<Link>> {
+        self.link.upgrade()
+    }
+
+    /// Whether its sockets are closed, and counted as such.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+}
+
+/// Tells that the sockets are closed. That nobody owns the link any more does not: it is so before they are.
+#[derive(Debug)]
+struct Open(Arc<Shared>, Arc<AtomicBool>);
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.counts.open.fetch_sub(1, Ordering::SeqCst);
-        self.0.change(|_| ());
+        self.0.change(|_| self.1.store(true, Ordering::SeqCst));
     }
 }
 
@@ -71,12 +91,17 @@ enum Item {
 impl Link {
     pub fn new(shared: Arc<Shared>, client: TcpStream, server: TcpStream) -> io::Result<Arc<Self>> {
         shared.counts.open.fetch_add(1, Ordering::SeqCst);
-        let open = Open(shared);
+        let open = Open(shared, Arc::default());
         for stream in [&client, &server] {
             stream.set_nodelay(true)?;
             stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
         }
         Ok(Arc::new(Self { client, server, is_cut: AtomicBool::new(false), open }))
+    }
+
+    /// Remembers it without keeping it open.
+    pub fn known(link: &Arc<Self>) -> Known {
+        Known { link: Arc::downgrade(link), is_closed: Arc::clone(&link.open.1) }
     }
 
     /// Has the threads end; the sockets close with the last one.

@@ -6,13 +6,13 @@ mod rule;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use self::link::Link;
+use self::link::{Known, Link};
 use self::rule::Rule;
 
 /// How long a cut may take to be complete.
@@ -76,7 +76,7 @@ struct Faults {
     stalls: bool,
     latency: Duration,
     rules: Vec<Rule>,
-    links: Vec<Weak<Link>>,
+    links: Vec<Known>,
     /// Counts calls of `cut`, for connections that are just being made.
     cuts: u64,
     ending: bool,
@@ -227,11 +227,11 @@ impl Shared {
         !result.timed_out()
     }
 
-    fn cut(&self, links: &[Weak<Link>]) {
-        for link in links.iter().filter_map(Weak::upgrade) {
+    fn cut(&self, links: &[Known]) {
+        for link in links.iter().filter_map(Known::link) {
             link.cut(link::Ending::Abrupt);
         }
-        self.wait(CUT_LIMIT, |_| links.iter().all(|link| link.strong_count() == 0));
+        self.wait(CUT_LIMIT, |_| links.iter().all(Known::is_closed));
     }
 }
 
@@ -265,8 +265,8 @@ fn forward(shared: &Arc<Shared>, client: TcpStream, target: SocketAddr, cuts: u6
     };
     let Ok(link) = Link::new(Arc::clone(shared), client, server) else { return };
     let was_cut = shared.change(|faults| {
-        faults.links.retain(|link| link.strong_count() > 0);
-        faults.links.push(Arc::downgrade(&link));
+        faults.links.retain(|link| !link.is_closed());
+        faults.links.push(Link::known(&link));
         faults.cuts != cuts || faults.ending
     });
     if was_cut {
