@@ -24,7 +24,7 @@ const phones = await standIn((body) => {
   return {};
 });
 const server = await serve(
-  `[sms]\nwebhook_url = "${phones.url}"\n` +
+  `[pumping]\ncountries = ["*"]\n[sms]\nwebhook_url = "${phones.url}"\n` +
     `[captcha]\nprovider = "turnstile"\nsite_key = "0x4AAAAAAA-test"\nverify_url = "${provider.url}"\n` +
     `hostnames = ["app.example.com"]\n`,
   { VESTIBULE_SMS_WEBHOOK_SECRET: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", VESTIBULE_CAPTCHA_SECRET: "the-secret" },

@@ -70,7 +70,7 @@ class TwilioProvider(unittest.TestCase):
         cls.twilio = Twilio()
         cls.addClassCleanup(cls.twilio.stop)
         sections = (
-            '[sms]\nroute = ["twilio"]\n[providers.twilio]\ntype = "twilio"\n'
+            '[pumping]\ncountries = ["*"]\n[sms]\nroute = ["twilio"]\n[providers.twilio]\ntype = "twilio"\n'
             f'account_sid = "{ACCOUNT}"\nfrom = "+15557122661"\nendpoint = "{cls.twilio.url}"\n'
         )
         cls.server = ServedServer(

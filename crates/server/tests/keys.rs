@@ -143,7 +143,7 @@ fn on_database(directory: &Path, url: &str, arguments: &[&str]) -> Command {
 /// Writes what a server needs that looks every second.
 fn configure(directory: &Path, keys: &str) {
     let text = "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n[keys]\nfile = \"keys.json\"\nrefresh_seconds = 1\n\
-        activation_seconds = 3\n[sms]\nwebhook_url = \"http://127.0.0.1:9/\"\n";
+        activation_seconds = 3\n[pumping]\ncountries = [\"*\"]\n[sms]\nwebhook_url = \"http://127.0.0.1:9/\"\n";
     fs::write(directory.join("vestibule.toml"), text).unwrap();
     assert!(run(directory, &["keys", "generate", "--out", "keys.json"]).status.success());
     fs::write(directory.join("keys.json"), keys).unwrap();

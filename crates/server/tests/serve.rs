@@ -27,7 +27,7 @@ fn set_up(directory: &Path, webhook: &str) -> &'static str {
 
 fn configure(directory: &Path, webhook: &str, more: &str) {
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n[keys]\nfile = \"keys.json\"\n[sms]\nwebhook_url = \"{webhook}\"\n{more}"
+        "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"data\"\n[keys]\nfile = \"keys.json\"\n[pumping]\ncountries = [\"*\"]\n[sms]\nwebhook_url = \"{webhook}\"\n{more}"
     );
     fs::write(directory.join("vestibule.toml"), text).unwrap();
 }
@@ -206,7 +206,7 @@ fn a_key_of_the_configuration_that_is_unknown_is_named() {
     configure(directory, "http://127.0.0.1:9/", "[http]\nmax_sockets = 5\n");
     let said = serve_refused(directory);
     assert!(said.contains("`http.max_sockets`") || said.contains("`max_sockets`"), "{said}");
-    assert!(said.contains("line 9") && said.contains("max_sockets"), "{said}");
+    assert!(said.contains("line 11") && said.contains("max_sockets"), "{said}");
     let said = refused(directory, &["config", "check", "--config", "vestibule.toml"]);
     assert!(said.contains("max_sockets"), "{said}");
 }

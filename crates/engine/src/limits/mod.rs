@@ -17,7 +17,7 @@ pub use abuse::{AbuseLog, Entry, Limited, masked};
 pub use contact::{Allowance, send_delay_ms};
 pub use counters::{Counter, CounterWindow, MAX_COUNTERS, Tally};
 pub use phone::{country, prefix};
-pub use pumping::{Guard, OrganizationPumping, Pumping, Ratio, Share};
+pub use pumping::{EVERYWHERE, Guard, OrganizationPumping, Pumping, Ratio, Share};
 pub use sending::Visit;
 pub(crate) use sending::{Question, Sending, mailing, scopes, sending, settled, wrong_guess};
 pub use table::{Limit, LimitName, LimitTable, Subject};

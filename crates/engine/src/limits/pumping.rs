@@ -137,7 +137,7 @@ pub struct OrganizationPumping {
 pub struct Pumping {
     /// Whether it only records what it would do.
     pub record_only: bool,
-    /// The countries that text messages may go to, `DE`, or prefixes of their numbers, `+49`; empty: everywhere.
+    /// The countries that text messages may go to, `DE`, or prefixes of their numbers, `+49`; `*`: everywhere. Empty: nowhere.
     pub countries: Vec<String>,
     /// How many digits of a number, the country code included, make its prefix.
     pub prefix_digits: u32,
@@ -199,6 +199,9 @@ pub struct Share {
     pub for_newcomers: i64,
 }
 
+/// In the list of countries.
+pub const EVERYWHERE: &str = "*";
+
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 impl Pumping {
@@ -215,15 +218,22 @@ impl Pumping {
     pub fn allows(&self, tenant: OrganizationId, contact: &Contact) -> bool {
         let own = self.organizations.get(&tenant).and_then(|own| own.countries.as_ref());
         let list = own.unwrap_or(&self.countries);
-        if contact.kind() != OtpType::Sms || list.is_empty() {
+        if contact.kind() != OtpType::Sms {
             return true;
         }
         let country = contact.country();
         let is_in = |entry: &String| match &country {
+            _ if entry == EVERYWHERE => true,
             _ if entry.starts_with('+') => contact.normalised().starts_with(entry.as_str()),
             country => country.as_ref().is_some_and(|country| country.as_str() == entry),
         };
         list.iter().any(is_in)
+    }
+
+    /// Whether any text message may be sent.
+    pub fn allows_any(&self) -> bool {
+        let own = self.organizations.values().filter_map(|own| own.countries.as_ref());
+        own.chain([&self.countries]).any(|list| !list.is_empty())
     }
 
     /// What a message to a number costs, micro-units; nothing for an e-mail.
@@ -303,10 +313,11 @@ impl Pumping {
             })
         };
         let lists = self.organizations.values().filter_map(|own| own.countries.as_ref());
-        let is_country = |text: &str| is_prefix(text) || text.parse::<Country>().is_ok();
+        let is_country =
+            |text: &str| text == EVERYWHERE || is_prefix(text) || text.parse::<Country>().is_ok();
         for text in lists.chain([&self.countries]).flatten().filter(|text| !is_country(text)) {
             problems.push(format!(
-                "`pumping.countries`: {text:?} is no country such as \"DE\", and no prefix of numbers such as \"+49\""
+                "`pumping.countries`: {text:?} is no country such as \"DE\", no prefix of numbers such as \"+49\", and not \"*\" for everywhere"
             ));
         }
         for text in self.prices.keys().filter(|text| !is_prefix(text)) {
@@ -377,9 +388,14 @@ mod tests {
     }
 
     #[test]
-    fn countries_are_open_until_some_are_listed() {
+    fn text_messages_go_nowhere_until_countries_are_listed() {
         let tenant = OrganizationId::from_bytes([1; 16]);
         let mut pumping = Pumping::default();
+        assert!(!pumping.allows_any());
+        assert!(!pumping.allows(tenant, &phone("+14155552671")));
+        assert!(pumping.allows(tenant, &Contact::email("a@b.example").expect("an address")));
+        pumping.countries = vec!["*".to_owned()];
+        assert!(pumping.allows_any());
         assert!(pumping.allows(tenant, &phone("+14155552671")));
         pumping.countries = vec!["DE".to_owned(), "+1876".to_owned()];
         assert!(pumping.allows(tenant, &phone("+18765551234")));
@@ -390,6 +406,10 @@ mod tests {
         pumping.organizations.insert(tenant, own);
         assert!(pumping.allows(tenant, &phone("+14155552671")));
         assert!(!pumping.allows(tenant, &phone("+49301234567")));
+        pumping
+            .organizations
+            .insert(tenant, OrganizationPumping { countries: Some(Vec::new()), ..Default::default() });
+        assert!(!pumping.allows(tenant, &phone("+14155552671")), "an organization may have none of its own");
     }
 
     #[test]

@@ -178,6 +178,13 @@ impl Config {
         }
         problems.extend(self.limits.problems());
         problems.extend(self.pumping.problems());
+        if self.sms.is_some() && !self.pumping.allows_any() {
+            problems.push(
+                "`pumping.countries` names no country, so that no text message could be sent: list those your users are in, such as \
+                 [\"DE\", \"FR\"], or [\"*\"] for everywhere"
+                    .into(),
+            );
+        }
         self.database_problems(&mut problems);
         self.retention_problems(&mut problems);
         self.provider_problems(&mut problems);

@@ -190,6 +190,11 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
         (format!("{MAIL}[pumping]\nprices = {{ \"49\" = 1 }}\n"), "`pumping.prices`"),
         ("[sms]\nwebhook_url = \"https://sms.example.com\"\n".to_owned(), "sms.webhook_secret_file"),
         ("[email]\nfrom = \"a@b.example\"\n".to_owned(), "`email.host`"),
+        (
+            format!("{MAIL}[sms]\nwebhook_url = \"https://sms.example.com\"\n"),
+            "`pumping.countries` names no country",
+        ),
+        (format!("{MAIL}[pumping]\ncountries = [\"Germany\"]\n"), "\"Germany\" is no country"),
         (format!("{MAIL}[sms]\norigin = \"b.example\"\n"), "`sms.webhook_url`"),
         (format!("{MAIL}[providers.\"B c\"]\ntype = \"smtp\"\nhost = \"h\"\n"), "`providers.B c`"),
         (format!("{MAIL}[providers.smtp]\ntype = \"smtp\"\nhost = \"h\"\n"), "`providers.smtp`"),
@@ -238,7 +243,8 @@ fn a_public_url_is_a_scheme_and_a_host() {
 fn routed(more: &str) -> anyhow::Result<Routing> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("vestibule.toml");
-    fs::write(&path, format!("[server]\ndata_dir = \"data\"\n{more}")).unwrap();
+    fs::write(&path, format!("[server]\ndata_dir = \"data\"\n[pumping]\ncountries = [\"DE\"]\n{more}"))
+        .unwrap();
     for secret in ["secret", "other"] {
         let file = directory.path().join(secret);
         fs::write(&file, "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();

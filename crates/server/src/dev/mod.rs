@@ -17,7 +17,7 @@ use vestibule_delivery::channel::Inbox;
 use vestibule_delivery::routing::Routing;
 use vestibule_delivery::webhooks::{Courier, SystemResolver};
 use vestibule_delivery::worker::WorkerSettings;
-use vestibule_engine::limits::Pumping;
+use vestibule_engine::limits::{EVERYWHERE, Pumping};
 use vestibule_engine::{Clock, KnownProvider, Settings};
 use vestibule_http::dev::{DevConfig, DevSurface};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
@@ -51,7 +51,7 @@ pub fn settings() -> Settings {
         providers: vec![KnownProvider { name: INBOX.to_owned(), email: true, sms: true }],
         loopback_webhooks: true,
         // Whoever tries things out leaves many codes unused, and none of them costs anything.
-        pumping: Pumping { record_only: true, ..Pumping::default() },
+        pumping: Pumping { record_only: true, countries: vec![EVERYWHERE.to_owned()], ..Pumping::default() },
         ..Settings::default()
     }
 }

@@ -100,7 +100,7 @@ impl Site {
              [sms]\nwebhook_url = \"{webhook}\"\n[delivery]\nsend_timeout_seconds = {send_timeout_s}\nlease_seconds = {lease_s}\n\
              [limits]\naddress_requests = {{ action = \"off\" }}\naddress_sends = {{ action = \"off\" }}\n\
              address_failures = {{ action = \"off\" }}\nprefix_sends = {{ action = \"off\" }}\n\
-             [pumping]\nrecord_only = true\n"
+             [pumping]\nrecord_only = true\ncountries = [\"*\"]\n"
         );
         let text = match &setup.database {
             Some(url) => format!("{text}[database]\nurl = \"{url}\"\n{}\n", setup.limits),
