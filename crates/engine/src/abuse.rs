@@ -5,7 +5,7 @@ use vestibule_wire::{OrganizationId, Refusal};
 
 use crate::engine::{Engine, unavailable};
 use crate::events::{Alert, Audience};
-use crate::limits::{self, Guard, LimitName, Limited, Subject};
+use crate::limits::{self, Guard, LimitName, Limited, Subject, key};
 use crate::model::{AbuseRecord, Millis};
 use crate::store::{ChangeSet, CommitError, StoreError, Write};
 
@@ -125,18 +125,12 @@ impl Engine {
         let mut found = Vec::new();
         for tenant in whose {
             let store = &self.services.store;
-            found.extend(store.abuse_records(tenant, since, filter.most).await.map_err(failed)?);
-        }
-        if let Some(limit) = &filter.limit {
-            found.retain(|record| record.limit == *limit);
+            let records = store.abuse_records(tenant, since, filter.limit.as_deref(), filter.most).await;
+            found.extend(records.map_err(failed)?);
         }
         found.sort_by(|a, b| (b.hour, key(a)).cmp(&(a.hour, key(b))));
         Ok(found)
     }
-}
-
-fn key(record: &AbuseRecord) -> (OrganizationId, Millis, &str, &str, &str) {
-    (record.tenant_id, record.hour, &record.limit, &record.action, &record.subject)
 }
 
 /// What an alert is made of.

@@ -38,6 +38,6 @@ pub use captcha::{CaptchaProvider, CaptchaWidget, Challenged, Unchallenged};
 pub use clock::Clock;
 pub use delivery::ContactStanding;
 pub use engine::{Engine, Services};
-pub use proxy::{Deed, ProxyAnswer};
+pub use proxy::ProxyAnswer;
 pub use settings::{KnownProvider, Settings, TOKEN_ISSUER};
 pub use vestibule_crypto::entropy::Entropy;

@@ -25,24 +25,13 @@ use crate::model::{ContactKey, Organization, ProxyConfig};
 use crate::queries::suborg_filter;
 use crate::store::{CallerKey, Facts, IntentKeys, ReadKeys};
 
-/// What a call did, for those who count what an address does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    /// A code was sent.
-    Sent(OtpType),
-    /// A code was used.
-    Verified(OtpType),
-    /// Anything else.
-    Other,
-}
-
 /// The answer to a call, and what it did.
 #[derive(Debug, Clone)]
 pub struct ProxyAnswer {
     /// The body.
     pub body: Value,
-    /// What was done.
-    pub deed: Deed,
+    /// How the code came that was used, if one was.
+    pub used: Option<OtpType>,
 }
 
 impl Engine {
@@ -79,7 +68,7 @@ impl Engine {
                 let guess = json!({ "otpId": b.otp_id, "encryptedOtpBundle": b.encrypted_otp_bundle });
                 call.otp_verify(ActivityType::VerifyOtpV2, guess).await
             }
-            other => Ok(ProxyAnswer { body: call.other(other, body).await?, deed: Deed::Other }),
+            other => Ok(ProxyAnswer { body: call.other(other, body).await?, used: None }),
         }
     }
 
@@ -165,7 +154,7 @@ impl Call<'_> {
             "locale": self.locale(b.locale.as_deref()),
         });
         let activity = self.run(activity, self.organization.id, parameters).await?;
-        Ok(ProxyAnswer { body: only_result(&activity), deed: Deed::Sent(b.otp_type) })
+        Ok(ProxyAnswer { body: only_result(&activity), used: None })
     }
 
     /// The languages that the body asks for, else those of the browser, and of these no more than tags: the activity keeps them.
@@ -198,8 +187,8 @@ impl Call<'_> {
         let lifetime = self.config.settings.verification_token_expiration_seconds;
         guess["expirationSeconds"] = lifetime.to_string().into();
         let activity = self.run(activity, self.organization.id, guess).await?;
-        let deed = facts.otp.map_or(Deed::Other, |otp| Deed::Verified(otp.otp_type));
-        Ok(ProxyAnswer { body: only_result(&activity), deed })
+        let used = facts.otp.map(|otp| otp.otp_type);
+        Ok(ProxyAnswer { body: only_result(&activity), used })
     }
 
     async fn otp_login(&self, activity: ActivityType, body: &[u8]) -> Result<Value, Refusal> {

@@ -200,12 +200,14 @@ pub trait Store: Send + Sync {
         page: vestibule_wire::query::Page,
     ) -> Result<Vec<EmailEvent>, StoreError>;
 
-    /// Who was limited in the hours since, newest first: requests to one parent organization, or those that concern none.
+    /// Who was limited in the hours since, newest first, by any limit or the one named: requests to one parent organization, or
+    /// those that concern none. The first `most` of them.
     async fn abuse_records(
         &self,
         tenant: OrganizationId,
         since: Millis,
-        limit: u32,
+        limit: Option<&str>,
+        most: u32,
     ) -> Result<Vec<AbuseRecord>, StoreError>;
 
     /// When the next message is due, if any waits.

@@ -27,7 +27,7 @@ pub(crate) async fn call(
     let run =
         async |visit| engine.proxy_call(&config, name, body, languages.as_deref(), challenged, visit).await;
     let answered = match visitor {
-        Some(visitor) => visitor.call(name, run).await,
+        Some(visitor) => visitor.call(name, body, run).await,
         None => run(Visit::default()).await,
     };
     answer::json(&answered?.body)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 use vestibule_engine::limits::{
-    Action, Counter, Guard, Limit, LimitName, LimitTable, Limited, Pumping, Ratio,
+    Action, Bucket, Counter, Guard, Limit, LimitName, LimitTable, Limited, Pumping, Ratio, Tally,
 };
 
 /// What one request may cost.
@@ -116,8 +116,6 @@ pub enum Counted {
 }
 
 impl Counted {
-    const ALL: [Self; 3] = [Self::Requests, Self::Sends, Self::Failures];
-
     fn name(self) -> LimitName {
         match self {
             Self::Requests => LimitName::AddressRequests,
@@ -138,27 +136,31 @@ pub struct Met {
     pub limited: Limited,
 }
 
-/// How fast something may happen: each time moves the account on by the interval, and no further ahead than the burst.
+/// What became of one that was counted.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The limit, where it was met.
+    pub met: Option<Met>,
+    /// How much fuller the bucket is, microseconds: less than a drop where it was full.
+    added_us: i64,
+}
+
+/// A row that is on.
 #[derive(Debug, Clone, Copy)]
-struct Rate {
-    interval_us: i64,
-    burst_us: i64,
+struct Row {
+    bucket: Bucket,
     action: Action,
 }
 
-impl Rate {
+impl Row {
     fn of(limit: Limit) -> Option<Self> {
-        let interval_us = (limit.window_ms() * 1000 / i64::from(limit.count.max(1))).max(1);
-        let burst_us = interval_us * i64::from(limit.count.max(1));
-        limit.is_on().then_some(Self { interval_us, burst_us, action: limit.action })
+        limit.is_on().then(|| Self { bucket: Bucket::of(limit), action: limit.action })
     }
 }
 
-/// One account per client address. For each thing that is counted it holds the time at which it will be idle again: once more
-/// moves that time on by the interval of the rate, and is met by the limit where it would lie further ahead than the burst
-/// allows. So a whole burst is there after a pause of one window, and a part of it after a part.
+/// One account per client address, with a bucket for each thing that is counted: kept as the time at which it will be empty.
 pub struct AddressBook {
-    rates: [Option<Rate>; 3],
+    rows: [Option<Row>; 3],
     ratio: Ratio,
     trusted: Vec<IpNet>,
     accounts: Mutex<Accounts>,
@@ -176,7 +178,6 @@ struct Accounts {
 struct Account {
     idle_at: [i64; 3],
     codes: Counter,
-    codes_until: i64,
 }
 
 impl AddressBook {
@@ -184,7 +185,7 @@ impl AddressBook {
     pub fn new(limits: &AddressLimits) -> Option<Self> {
         let AddressLimits { enabled, requests, sends, failures, ratio, trusted_proxies } = limits;
         enabled.then(|| Self {
-            rates: [Rate::of(*requests), Rate::of(*sends), Rate::of(*failures)],
+            rows: [Row::of(*requests), Row::of(*sends), Row::of(*failures)],
             ratio: *ratio,
             trusted: trusted_proxies.clone(),
             accounts: Mutex::default(),
@@ -197,56 +198,46 @@ impl AddressBook {
     }
 
     /// Counts one, unless the limit refuses it. `now` in epoch milliseconds.
-    pub fn take(&self, counted: Counted, client: Client, now: i64) -> Option<Met> {
+    pub fn take(&self, counted: Counted, client: Client, now: i64) -> Taken {
         self.turn(counted, client, now, true)
     }
 
     /// Whether the limit would refuse one; counts nothing.
     pub fn check(&self, counted: Counted, client: Client, now: i64) -> Option<Met> {
-        self.turn(counted, client, now, false)
+        self.turn(counted, client, now, false).met
     }
 
     /// Takes back what was counted and did not happen.
-    pub fn give_back(&self, counted: Counted, client: Client, now: i64) {
-        let Some(rate) = self.rates[counted as usize] else { return };
+    pub fn give_back(&self, counted: Counted, client: Client, taken: &Taken, now: i64) {
         let mut accounts = self.lock();
-        let account = accounts.account(client, now * 1000);
-        account.idle_at[counted as usize] -= rate.interval_us;
+        let account = accounts.account(client, now * 1000, &self.ratio);
+        account.idle_at[counted as usize] -= taken.added_us;
     }
 
-    fn turn(&self, counted: Counted, client: Client, now: i64, count: bool) -> Option<Met> {
-        let rate = self.rates[counted as usize]?;
+    fn turn(&self, counted: Counted, client: Client, now: i64, count: bool) -> Taken {
+        let Some(Row { bucket, action }) = self.rows[counted as usize] else { return Taken::default() };
         let now = now * 1000;
         let mut accounts = self.lock();
-        let account = accounts.account(client, now);
-        let latest = now + rate.burst_us;
+        let account = accounts.account(client, now, &self.ratio);
         // A clock that was set back must not leave anybody waiting for as long.
-        let idle_at = account.idle_at[counted as usize].clamp(now, latest);
-        let after = idle_at + rate.interval_us;
-        let is_met = after > latest;
-        if count && !(is_met && rate.action == Action::Refuse) {
-            account.idle_at[counted as usize] = after.min(latest);
-        }
-        is_met.then(|| Met {
-            action: rate.action,
-            wait_ms: (after - latest).div_euclid(1000).max(1),
-            limited: Limited {
-                limit: counted.name().name(),
-                action: rate.action,
-                subject: client.to_string(),
-            },
-        })
+        let level = (account.idle_at[counted as usize] - now).clamp(0, bucket.most_us);
+        let wait_ms = bucket.wait_ms(level);
+        let is_met = wait_ms > 0;
+        let is_counted = count && !(is_met && action == Action::Refuse);
+        let after = if is_counted { bucket.after(level) } else { level };
+        account.idle_at[counted as usize] = now + after;
+        let met = is_met.then(|| Met {
+            action,
+            wait_ms,
+            limited: Limited { limit: counted.name().name(), action, subject: client.to_string() },
+        });
+        Taken { met, added_us: after - level }
     }
 
-    /// What comes of text messages that an address asks for: something while too few of its codes are used.
-    pub fn closed(&self, client: Client, now: i64) -> Option<Met> {
-        if self.ratio.action == Action::Off {
-            return None;
-        }
-        // Those who share an account answer for each other's requests, but not for each other's codes.
-        let codes = self.lock().own(client)?.codes;
-        let closed = self.ratio.is_closed(&codes.in_window(&self.ratio.window(now)));
-        closed.then(|| Met {
+    /// Counts a code that an address asks for by text message. Returns what comes of it where too few of those before were used.
+    pub fn ask_code(&self, client: Client, now: i64) -> Option<Met> {
+        let before = self.count_codes(client, now, 1, 0)?;
+        self.ratio.is_closed(&before).then(|| Met {
             action: self.ratio.action,
             wait_ms: 0,
             limited: Limited {
@@ -257,24 +248,35 @@ impl AddressBook {
         })
     }
 
-    /// Counts a code that an address asked for by text message, or one that it used.
-    pub fn count_code(&self, client: Client, now: i64, used: bool) {
+    /// Takes back a code that was asked for and not sent.
+    pub fn give_back_code(&self, client: Client, now: i64) {
+        self.count_codes(client, now, -1, 0);
+    }
+
+    /// Counts a code that came by text message and was used.
+    pub fn use_code(&self, client: Client, now: i64) {
+        self.count_codes(client, now, 0, 1);
+    }
+
+    /// Returns what was counted before. Those who share an account answer for each other's requests, but not for each other's
+    /// codes: of them nothing is counted.
+    fn count_codes(&self, client: Client, now: i64, asked: i64, used: i64) -> Option<Tally> {
         if self.ratio.action == Action::Off {
-            return;
+            return None;
         }
         let window = self.ratio.window(now);
         let mut accounts = self.lock();
-        accounts.account(client, now * 1000);
-        let Some(account) = accounts.own(client) else { return };
+        accounts.account(client, now * 1000, &self.ratio);
+        let account = accounts.by_client.get_mut(&client)?;
         let tally = account.codes.in_window(&window);
         account.codes = Counter {
             since: if tally.since == 0 { window.opens_at } else { tally.since },
-            amount: tally.amount + i64::from(!used),
-            verified: tally.verified + i64::from(used),
+            amount: (tally.amount + asked).max(0),
+            verified: tally.verified + used,
             previous_amount: tally.previous_amount,
             previous_verified: tally.previous_verified,
         };
-        account.codes_until = window.expires_at * 1000;
+        Some(tally)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Accounts> {
@@ -283,17 +285,12 @@ impl AddressBook {
 }
 
 impl Accounts {
-    /// The account of a client alone.
-    fn own(&mut self, client: Client) -> Option<&mut Account> {
-        self.by_client.get_mut(&client)
-    }
-
     /// The account of a client: its own where there is one or room for one, else the shared one.
-    fn account(&mut self, client: Client, now: i64) -> &mut Account {
+    fn account(&mut self, client: Client, now: i64, ratio: &Ratio) -> &mut Account {
         let mut place = client;
         if self.by_client.len() >= MAX_ADDRESSES && !self.by_client.contains_key(&client) {
             if now >= self.sweep_at {
-                self.by_client.retain(|_, account| account.is_in_use(now));
+                self.by_client.retain(|_, account| account.is_in_use(now, ratio));
                 self.sweep_at = now + 1_000_000;
             }
             if self.by_client.len() >= MAX_ADDRESSES {
@@ -305,8 +302,12 @@ impl Accounts {
 }
 
 impl Account {
-    fn is_in_use(&self, now: i64) -> bool {
-        Counted::ALL.iter().any(|counted| self.idle_at[*counted as usize] > now) || self.codes_until > now
+    /// Whether it must be remembered. A few codes that nobody used yet are no reason: else whoever has many networks fills the
+    /// book with one code from each.
+    fn is_in_use(&self, now: i64, ratio: &Ratio) -> bool {
+        let codes = || self.codes.in_window(&ratio.window(now / 1000));
+        self.idle_at.iter().any(|idle_at| *idle_at > now)
+            || (ratio.action != Action::Off && ratio.is_closed(&codes()))
     }
 }
 
@@ -357,7 +358,7 @@ mod tests {
     impl AddressBook {
         /// Milliseconds to wait, where a request is refused.
         fn request(&self, client: Client, now: i64) -> Option<i64> {
-            self.take(Counted::Requests, client, now).map(|met| met.wait_ms)
+            self.take(Counted::Requests, client, now).met.map(|met| met.wait_ms)
         }
     }
 
@@ -396,10 +397,30 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(book.check(Counted::Requests, one, START), None);
         }
-        assert_eq!(book.request(one, START), None);
+        let taken = book.take(Counted::Requests, one, START);
+        assert_eq!(taken.met, None);
         assert!(book.check(Counted::Requests, one, START).is_some());
-        book.give_back(Counted::Requests, one, START);
+        book.give_back(Counted::Requests, one, &taken, START);
         assert_eq!(book.request(one, START), None);
+    }
+
+    #[test]
+    fn what_no_longer_fitted_takes_nothing_out_again() {
+        for action in [Action::Delay, Action::Record, Action::Refuse] {
+            let sends = Limit { action, ..Limit::refuse(2, 10) };
+            let book = AddressBook::new(&AddressLimits { sends, ..AddressLimits::default() }).unwrap();
+            let one = client("192.0.2.1");
+            for _ in 0..10 {
+                book.take(Counted::Sends, one, START);
+            }
+            let before = book.check(Counted::Sends, one, START);
+            assert!(before.is_some());
+            for _ in 0..10 {
+                let taken = book.take(Counted::Sends, one, START);
+                book.give_back(Counted::Sends, one, &taken, START);
+            }
+            assert_eq!(book.check(Counted::Sends, one, START), before, "{action:?}");
+        }
     }
 
     #[test]
@@ -407,8 +428,8 @@ mod tests {
         let requests = Limit { action: Action::Record, ..Limit::refuse(1, 1) };
         let book = AddressBook::new(&AddressLimits { requests, ..AddressLimits::default() }).unwrap();
         let one = client("2001:db8:1:2::3");
-        assert_eq!(book.take(Counted::Requests, one, START), None);
-        let met = book.take(Counted::Requests, one, START).unwrap();
+        assert_eq!(book.take(Counted::Requests, one, START).met, None);
+        let met = book.take(Counted::Requests, one, START).met.unwrap();
         assert_eq!((met.action, met.limited.limit), (Action::Record, "address_requests"));
         assert_eq!(met.limited.subject, "2001:db8:1:2::/64");
     }
@@ -422,9 +443,9 @@ mod tests {
         };
         let book = AddressBook::new(&limits).unwrap();
         let one = client("192.0.2.1");
-        assert_eq!(book.take(Counted::Sends, one, START), None);
-        assert_eq!(book.take(Counted::Failures, one, START), None);
-        assert!(book.take(Counted::Sends, one, START).is_some());
+        assert_eq!(book.take(Counted::Sends, one, START).met, None);
+        assert_eq!(book.take(Counted::Failures, one, START).met, None);
+        assert!(book.take(Counted::Sends, one, START).met.is_some());
         assert_eq!(book.request(one, START), None);
     }
 
@@ -440,20 +461,59 @@ mod tests {
         let book = AddressBook::new(&AddressLimits::default()).unwrap();
         let (one, other) = (client("192.0.2.1"), client("192.0.2.2"));
         for _ in 0..20 {
-            assert_eq!(book.closed(one, START), None);
-            book.count_code(one, START, false);
-            book.count_code(other, START, false);
-            book.count_code(other, START, true);
+            assert_eq!(book.ask_code(one, START), None);
+            assert_eq!(book.ask_code(other, START), None);
+            book.use_code(other, START);
         }
-        let met = book.closed(one, START).unwrap();
+        let met = book.ask_code(one, START).unwrap();
         assert_eq!((met.action, met.limited.subject.as_str()), (Action::Withhold, "192.0.2.1"));
-        assert_eq!(book.closed(other, START), None);
-        assert!(book.closed(one, START + 3_600_000).is_some(), "the window before counts");
-        assert_eq!(book.closed(one, START + 7_200_000), None);
+        book.give_back_code(one, START);
+        assert_eq!(book.ask_code(other, START), None);
         for _ in 0..5 {
-            book.count_code(one, START, true);
+            book.use_code(one, START);
         }
-        assert_eq!(book.closed(one, START), None, "used codes open it");
+        assert_eq!(book.ask_code(one, START), None, "used codes open it");
+    }
+
+    #[test]
+    fn an_address_opens_again_when_its_window_is_forgotten() {
+        let asked = |later: i64| {
+            let book = AddressBook::new(&AddressLimits::default()).unwrap();
+            for _ in 0..20 {
+                assert_eq!(book.ask_code(client("192.0.2.1"), START), None);
+            }
+            book.ask_code(client("192.0.2.1"), START + later)
+        };
+        assert!(asked(3_600_000).is_some(), "the window before counts");
+        assert_eq!(asked(7_200_000), None);
+    }
+
+    #[test]
+    fn a_code_that_is_taken_back_was_never_asked_for() {
+        let book = AddressBook::new(&AddressLimits::default()).unwrap();
+        for _ in 0..100 {
+            assert_eq!(book.ask_code(client("192.0.2.1"), START), None);
+            book.give_back_code(client("192.0.2.1"), START);
+        }
+    }
+
+    #[test]
+    fn codes_of_many_networks_do_not_fill_the_book_and_a_closed_one_stays_closed() {
+        let book = AddressBook::new(&AddressLimits::default()).unwrap();
+        let closed = client("192.0.2.1");
+        for _ in 0..20 {
+            assert_eq!(book.ask_code(closed, START), None);
+        }
+        for network in (1..MAX_ADDRESSES as u128).map(|n| Client((0x2001_0db8_u128 << 96) + (n << 64))) {
+            assert_eq!(book.ask_code(network, START), None);
+        }
+        assert_eq!(book.lock().by_client.len(), MAX_ADDRESSES);
+        let newcomer = client("192.0.2.2");
+        for _ in 0..20 {
+            assert_eq!(book.ask_code(newcomer, START), None);
+        }
+        assert!(book.ask_code(newcomer, START).is_some(), "it has an account of its own");
+        assert!(book.ask_code(closed, START).is_some());
     }
 
     #[test]

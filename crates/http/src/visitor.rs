@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
+use serde::Deserialize;
 use vestibule_engine::limits::{Action, Visit};
-use vestibule_engine::{Deed, Engine, ProxyAnswer};
+use vestibule_engine::{Engine, ProxyAnswer};
 use vestibule_wire::{OtpType, Refusal};
 
-use crate::limits::{AddressBook, Client, Counted, Met};
+use crate::limits::{AddressBook, Client, Counted, Met, Taken};
 
 /// Whom a request comes from.
 pub(crate) struct Visitor<'a> {
@@ -19,15 +20,24 @@ pub(crate) struct Visitor<'a> {
 /// What a call of the auth proxy is about to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Errand {
-    Send,
+    Send(OtpType),
     Guess,
     Other,
 }
 
 impl Errand {
-    fn of(endpoint: &str) -> Self {
+    fn of(endpoint: &str, body: &[u8]) -> Self {
+        /// The one member that matters here; the engine reads the rest.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Asked {
+            otp_type: OtpType,
+        }
         match endpoint {
-            "otp_init" | "otp_init_v2" => Self::Send,
+            // What cannot be read is refused, and given back.
+            "otp_init" | "otp_init_v2" => {
+                Self::Send(serde_json::from_slice(body).map_or(OtpType::Sms, |Asked { otp_type }| otp_type))
+            }
             "otp_verify" | "otp_verify_v2" => Self::Guess,
             _ => Self::Other,
         }
@@ -35,7 +45,7 @@ impl Errand {
 
     fn counted(self) -> Option<Counted> {
         match self {
-            Self::Send => Some(Counted::Sends),
+            Self::Send(_) => Some(Counted::Sends),
             Self::Guess => Some(Counted::Failures),
             Self::Other => None,
         }
@@ -55,7 +65,7 @@ impl<'a> Visitor<'a> {
 
     /// Counts a request, or refuses it.
     pub(crate) fn requests(&self) -> Result<(), Refusal> {
-        self.judge(self.book.take(Counted::Requests, self.client, self.engine.now_ms())).map(|_| ())
+        self.judge(self.book.take(Counted::Requests, self.client, self.engine.now_ms()).met).map(|_| ())
     }
 
     /// Refuses whoever has no request left, and counts nothing.
@@ -68,32 +78,34 @@ impl<'a> Visitor<'a> {
     pub(crate) async fn call(
         &self,
         endpoint: &str,
+        body: &[u8],
         run: impl AsyncFnOnce(Visit) -> Result<ProxyAnswer, Refusal>,
     ) -> Result<ProxyAnswer, Refusal> {
-        let errand = Errand::of(endpoint);
+        let errand = Errand::of(endpoint, body);
         let now = self.engine.now_ms();
         let mut visit = Visit::default();
-        if let Some(counted) = errand.counted() {
-            visit.hold_ms = self.judge(self.book.take(counted, self.client, now))?;
+        let taken = errand.counted().map(|counted| (counted, self.book.take(counted, self.client, now)));
+        if let Some((_, Taken { met, .. })) = &taken {
+            visit.hold_ms = self.judge(met.clone())?;
         }
-        if errand == Errand::Send
-            && let Some(Met { action, limited, .. }) = self.book.closed(self.client, now)
-        {
+        let asks_for_sms = errand == Errand::Send(OtpType::Sms);
+        if asks_for_sms && let Some(Met { action, limited, .. }) = self.book.ask_code(self.client, now) {
             visit.closed = Some(action);
             visit.client = Some(limited.subject);
         }
         let answered = run(visit).await;
         let happened = match (&answered, errand) {
-            (Ok(_), Errand::Send) | (Err(Refusal::InvalidOtpCode), Errand::Guess) => true,
-            (_, Errand::Send | Errand::Guess | Errand::Other) => false,
+            (Ok(_), Errand::Send(_)) | (Err(Refusal::InvalidOtpCode), Errand::Guess) => true,
+            (_, Errand::Send(_) | Errand::Guess | Errand::Other) => false,
         };
-        if let Some(counted) = errand.counted().filter(|_| !happened) {
-            self.book.give_back(counted, self.client, now);
+        if let Some((counted, taken)) = taken.filter(|_| !happened) {
+            self.book.give_back(counted, self.client, &taken, now);
         }
-        match answered.as_ref().map(|answer| answer.deed) {
-            Ok(Deed::Sent(OtpType::Sms)) => self.book.count_code(self.client, now, false),
-            Ok(Deed::Verified(OtpType::Sms)) => self.book.count_code(self.client, now, true),
-            Ok(Deed::Sent(OtpType::Email) | Deed::Verified(OtpType::Email) | Deed::Other) | Err(_) => {}
+        if asks_for_sms && !happened {
+            self.book.give_back_code(self.client, now);
+        }
+        if let Ok(ProxyAnswer { used: Some(OtpType::Sms), .. }) = &answered {
+            self.book.use_code(self.client, now);
         }
         answered
     }

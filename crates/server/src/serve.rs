@@ -18,6 +18,9 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
     let path = &arguments.config;
     let config = config::load(path)?;
     logging::start(config.log.format, &config.log.filter)?;
+    for warning in config.limits.warnings() {
+        tracing::warn!("{warning}");
+    }
     let shutdown = lifecycle::on_signal()?;
     let place = Place::of_config(path, &config, arguments.database_url.as_deref())?;
     // Before anything is opened or bound: what is wrong with the configuration is told first.

@@ -5,7 +5,7 @@ pub(crate) mod delivery;
 mod inserts;
 mod keys;
 
-use vestibule_engine::limits::CounterWindow;
+use vestibule_engine::limits::{Bucket, CounterWindow};
 use vestibule_engine::model::Millis;
 use vestibule_engine::store::{ChangeSet, Write};
 
@@ -77,6 +77,7 @@ pub fn name(write: &Write) -> &'static str {
         Write::TakeMail { .. } => "TakeMail",
         Write::TakeIdentifierSend { .. } => "TakeIdentifierSend",
         Write::Count { .. } => "Count",
+        Write::Fill { .. } => "Fill",
         Write::CreditVerified { .. } => "CreditVerified",
         Write::InsertAbuse(_) => "InsertAbuse",
         Write::AddAbuse(_) => "AddAbuse",
@@ -180,7 +181,7 @@ fn lock_rank(write: &Write) -> u8 {
         Write::Enqueue(_) | Write::EnqueueDelivery(_) => 9,
         Write::TellFate { .. } | Write::InsertEmailEvent(_) => 10,
         // Many wait for the same ones: they are locked last, and soon free again.
-        Write::Count { .. } | Write::CreditVerified { .. } => 11,
+        Write::Count { .. } | Write::Fill { .. } | Write::CreditVerified { .. } => 11,
         Write::InsertAbuse(_) | Write::AddAbuse(_) => 12,
         // Never together with the others.
         Write::InsertMeta { .. } | Write::ServerKey(_) | Write::Reseal(_) => 13,
@@ -234,6 +235,13 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
                     ceiling.saturating_sub(*amount),
                 ],
             )
+        }
+        Write::Fill { tenant, scope, bucket, drops, guarded } => {
+            let Bucket { drop_us, burst_us, most_us } = *bucket;
+            let added = drop_us * i64::from(*drops);
+            let fits_until = if *guarded { burst_us - added } else { i64::MAX };
+            let empty_at = now + most_us / 1000 + 1;
+            one(S::Fill, params![tenant.as_bytes(), scope, now, added, empty_at, most_us, fits_until])
         }
         Write::CreditVerified { tenant, scope } => {
             any(S::CreditVerified, params![tenant.as_bytes(), scope, now])

@@ -86,7 +86,7 @@ fn spend(cx: &Context<'_>, otp: &Otp) -> ChangeSet {
         otp: otp.id,
         expires_at: otp.expires_at,
     });
-    changes.writes.extend(limits::wrong_guess(cx.settings, otp, cx.facts.now));
+    changes.writes.extend(limits::wrong_guess(cx.settings, otp));
     changes
 }
 

@@ -120,21 +120,23 @@ impl AbuseLog {
     /// Puts back what could not be written; of one subject it stays one record, however long that lasts.
     pub fn put_back(&self, records: Vec<AbuseRecord>) {
         let mut kept = self.1.lock().unwrap_or_else(PoisonError::into_inner);
-        for record in records {
-            let same = |known: &&mut AbuseRecord| {
-                (known.tenant_id, known.hour, &known.limit, &known.action, &known.subject)
-                    == (record.tenant_id, record.hour, &record.limit, &record.action, &record.subject)
-            };
-            match kept.iter_mut().find(same) {
-                Some(known) => {
-                    known.hits += record.hits;
-                    known.first_at = known.first_at.min(record.first_at);
-                    known.last_at = known.last_at.max(record.last_at);
-                }
-                None => kept.push(record),
+        kept.extend(records);
+        kept.sort_by(|one, other| key(one).cmp(&key(other)));
+        kept.dedup_by(|more, known| {
+            let same = key(more) == key(known);
+            if same {
+                known.hits += more.hits;
+                known.first_at = known.first_at.min(more.first_at);
+                known.last_at = known.last_at.max(more.last_at);
             }
-        }
+            same
+        });
     }
+}
+
+/// What a record is one of its kind by.
+pub(crate) fn key(record: &AbuseRecord) -> (OrganizationId, Millis, &str, &str, &str) {
+    (record.tenant_id, record.hour, &record.limit, &record.action, &record.subject)
 }
 
 fn records(

@@ -4,6 +4,7 @@
 //! somebody and those that do not; an answer never tells which limit was met.
 
 mod abuse;
+mod bucket;
 mod contact;
 mod counters;
 mod phone;
@@ -13,7 +14,9 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use abuse::key;
 pub use abuse::{AbuseLog, Entry, Limited, masked};
+pub use bucket::Bucket;
 pub use contact::{Allowance, send_delay_ms};
 pub use counters::{Counter, CounterWindow, MAX_COUNTERS, Tally};
 pub use phone::{country, prefix};

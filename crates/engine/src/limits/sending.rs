@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use vestibule_crypto::fingerprint::sha256;
 use vestibule_wire::{AliasRules, Contact, OrganizationId, OtpType, Refusal};
 
+use super::bucket::Bucket;
 use super::contact::{self, Allowance, Wait};
-use super::counters::CounterWindow;
+use super::counters::{Counter, CounterWindow};
 use super::pumping::{Guard, Pumping, Ratio};
 use super::{Action, Limit, LimitName, LimitTable, Limited, Subject, masked, phone, seconds_up};
-use crate::model::{IdentifierKey, Millis, Organization, Otp};
+use crate::model::{IdentifierKey, Organization, Otp};
 use crate::settings::Settings;
 use crate::store::{Facts, Write};
 
@@ -168,13 +169,14 @@ pub(crate) fn scopes(
 }
 
 /// What a wrong guess counts, beside the contact's own failures.
-pub(crate) fn wrong_guess(settings: &Settings, otp: &Otp, now: Millis) -> Vec<Write> {
+pub(crate) fn wrong_guess(settings: &Settings, otp: &Otp) -> Vec<Write> {
     let contact = Contact::stored(otp.otp_type, &otp.contact).ok();
     let names = Names::of(settings, contact.as_ref(), otp.identifier_key);
     let count = |name: LimitName| {
-        let window = CounterWindow::from_first(settings.limits.get(name).window_ms(), now);
+        let bucket = Bucket::of(settings.limits.get(name));
         let scope = names.counter(name)?;
-        Some(Write::Count { tenant: otp.tenant_id, scope, window, amount: 1, ceiling: i64::MAX })
+        // It happened already: it counts in a bucket that is full, too.
+        Some(Write::Fill { tenant: otp.tenant_id, scope, bucket, drops: 1, guarded: false })
     };
     in_order(OF_FAILURES.into_iter().filter_map(count).collect())
 }
@@ -195,7 +197,7 @@ fn in_order(mut writes: Vec<Write>) -> Vec<Write> {
 
 fn scope_of(write: &Write) -> &str {
     match write {
-        Write::Count { scope, .. } | Write::CreditVerified { scope, .. } => scope,
+        Write::Count { scope, .. } | Write::Fill { scope, .. } | Write::CreditVerified { scope, .. } => scope,
         _ => "",
     }
 }
@@ -260,10 +262,13 @@ impl<'a> Case<'a> {
         let Self { counts, hold_ms, withheld, limited, .. } = self;
         // A withheld message costs the same work, and counts for nothing.
         let weigh = |write| match write {
-            Write::Count { tenant, scope, window, amount: _, ceiling: _ }
+            Write::Count { tenant, scope, window, amount: _, ceiling: _ } if withheld => {
+                Write::Count { tenant, scope, window, amount: 0, ceiling: i64::MAX }
+            }
+            Write::Fill { tenant, scope, bucket, drops: _, guarded: _ }
                 if withheld && !scope.starts_with(LimitName::OrganizationSends.name()) =>
             {
-                Write::Count { tenant, scope, window, amount: 0, ceiling: i64::MAX }
+                Write::Fill { tenant, scope, bucket, drops: 0, guarded: false }
             }
             other => other,
         };
@@ -335,23 +340,21 @@ impl<'a> Case<'a> {
                 continue;
             }
             let limit = self.question.settings.limits.get(name);
-            let window = CounterWindow::from_first(limit.window_ms(), now);
-            let tally = self.tally(&scope, &window);
-            let most = i64::from(limit.count);
-            if tally.amount >= most {
-                self.exceeded(name, limit, tally.since + limit.window_ms() - now)?;
+            let bucket = Bucket::of(limit);
+            let wait = bucket.wait_ms(bucket.level_us(&self.counter(&scope), now));
+            if wait > 0 {
+                self.exceeded(name, limit, wait)?;
             }
             if OF_SENDS.contains(&name) {
-                let ceiling = if limit.action == Action::Refuse { most } else { i64::MAX };
-                self.count(scope, window, 1, ceiling);
+                let (tenant, guarded) = (self.tenant(), limit.action == Action::Refuse);
+                self.counts.push(Write::Fill { tenant, scope, bucket, drops: 1, guarded });
             }
         }
         Ok(())
     }
 
-    fn tally(&self, scope: &str, window: &CounterWindow) -> super::Tally {
-        let counter = self.question.facts.counters.get(scope).copied().unwrap_or_default();
-        counter.in_window(window)
+    fn counter(&self, scope: &str) -> Counter {
+        self.question.facts.counters.get(scope).copied().unwrap_or_default()
     }
 
     fn count(&mut self, scope: String, window: CounterWindow, amount: i64, ceiling: i64) {
@@ -397,7 +400,7 @@ impl<'a> Case<'a> {
         for guard in RATIOS {
             let Some((ratio, scope, subject)) = self.names.ratio(guard) else { continue };
             let window = ratio.window(now);
-            let tally = self.tally(&scope, &window);
+            let tally = self.counter(&scope).in_window(&window);
             let mut ceiling = ratio.closes_at(&tally);
             let spared = guard == Guard::CountryRatio && in_good_standing;
             if spared || pumping.effective(ratio.action) == Action::Record || self.is_proven() {
@@ -437,7 +440,7 @@ impl<'a> Case<'a> {
         let price = pumping.price(contact);
         for share in pumping.shares(self.tenant(), facts.now) {
             let scope = share.guard.name().to_owned();
-            let spent = self.tally(&scope, &share.window).amount;
+            let spent = self.counter(&scope).in_window(&share.window).amount;
             let proven = self.is_proven();
             let mut ceiling = if proven { share.cap } else { share.for_newcomers };
             if pumping.record_only {

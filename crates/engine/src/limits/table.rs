@@ -18,6 +18,9 @@ pub struct Limit {
     /// The window in which they are counted, seconds; absent where a row has no window.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub window_seconds: u32,
+    /// How many of them may come at once; 0 or absent: all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub burst: u32,
     /// What becomes of one more.
     #[serde(default)]
     pub action: Action,
@@ -30,16 +33,21 @@ fn is_zero(number: &u32) -> bool {
 
 impl Limit {
     /// A row that counts nothing.
-    pub const OFF: Self = Self { count: 0, window_seconds: 0, action: Action::Off };
+    pub const OFF: Self = Self { count: 0, window_seconds: 0, burst: 0, action: Action::Off };
 
     /// So many in a window, and no more.
     pub const fn refuse(count: u32, window_seconds: u32) -> Self {
-        Self { count, window_seconds, action: Action::Refuse }
+        Self { count, window_seconds, burst: 0, action: Action::Refuse }
     }
 
     /// Whether anything is counted.
     pub fn is_on(&self) -> bool {
         self.action != Action::Off
+    }
+
+    /// How many may come at once.
+    pub fn burst(&self) -> u32 {
+        if self.burst == 0 { self.count } else { self.burst }
     }
 
     /// The window, milliseconds.
@@ -89,7 +97,18 @@ struct Rules {
     actions: &'static [Action],
     /// The greatest count, and why.
     most: Option<(u32, &'static str)>,
-    has_window: bool,
+    windows: Windows,
+}
+
+/// How a row forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Windows {
+    /// Not by time alone.
+    None,
+    /// By a rule of its own.
+    Own,
+    /// Steadily: the only ones that tell a burst from a count.
+    Refilled,
 }
 
 /// Declares the rows, each once.
@@ -149,26 +168,29 @@ const REFUSE: &[Action] = &[Action::Refuse];
 const KEPT: Option<(u32, &str)> = Some((3, "the protocol allows no more"));
 
 const fn rules(subject: Subject, counted: &'static str, actions: &'static [Action]) -> Rules {
-    Rules { subject, counted, actions, most: None, has_window: true }
+    Rules { subject, counted, actions, most: None, windows: Windows::Refilled }
 }
 
 rows! {
     ContactSends contact_sends = Limit::refuse(3, 180),
-        Rules { most: KEPT, ..rules(Subject::Contact, "messages sent, in any window", SENDS) };
+        Rules { most: KEPT, windows: Windows::Own, ..rules(Subject::Contact, "messages sent, in any window", SENDS) };
     ContactLiveCodes contact_live_codes = Limit::refuse(3, 0),
-        Rules { most: KEPT, has_window: false, ..rules(Subject::Contact, "codes that are neither used, locked nor expired", REFUSE) };
+        Rules { most: KEPT, windows: Windows::None, ..rules(Subject::Contact, "codes that are neither used, locked nor expired", REFUSE) };
     ContactFailures contact_failures = Limit::refuse(100, 0),
         Rules {
             most: Some((100, "NIST SP 800-63B, section 3.2.2, allows no more")),
-            has_window: false,
+            windows: Windows::None,
             ..rules(Subject::Contact, "wrong guesses in a row, with those that live codes still allow; a right code or `vestibule contact reset` clears them", REFUSE)
         };
     ContactPauses contact_pauses = Limit::refuse(5, 30),
-        rules(Subject::Contact, "wrong guesses in a row before sends pause: for the window at first, twice as long with every three more, at most an hour", SENDS);
+        Rules {
+            windows: Windows::Own,
+            ..rules(Subject::Contact, "wrong guesses in a row before sends pause: for the window at first, twice as long with every three more, at most an hour", SENDS)
+        };
     MailboxSends mailbox_sends = Limit::refuse(3, 180),
         rules(Subject::Mailbox, "e-mails sent to all spellings of one mailbox, as `addresses` has them; callers who are known are left out", ANY);
     IdentifierSends identifier_sends = Limit::refuse(3, 180),
-        Rules { most: KEPT, ..rules(Subject::Identifier, "messages sent, in any window", SENDS) };
+        Rules { most: KEPT, windows: Windows::Own, ..rules(Subject::Identifier, "messages sent, in any window", SENDS) };
     IdentifierFailures identifier_failures = Limit::refuse(30, 3600),
         rules(Subject::Identifier, "wrong guesses", ANY);
     OrganizationSends organization_sends = Limit::OFF,
@@ -176,7 +198,7 @@ rows! {
     OrganizationFailures organization_failures = Limit::OFF,
         rules(Subject::Organization, "wrong guesses", ANY);
     // A refusal would let a stranger with a hundred sends shut a whole block of numbers out.
-    PrefixSends prefix_sends = Limit { count: 100, window_seconds: 3600, action: Action::Record },
+    PrefixSends prefix_sends = Limit { action: Action::Record, ..Limit::refuse(100, 3600) },
         rules(Subject::Prefix, "text messages sent", ANY);
     PrefixFailures prefix_failures = Limit::OFF,
         rules(Subject::Prefix, "wrong guesses", ANY);
@@ -210,7 +232,12 @@ impl LimitName {
 
     /// Whether its events are counted in a window of time.
     pub fn has_window(self) -> bool {
-        self.rules().has_window
+        self.rules().windows != Windows::None
+    }
+
+    /// Whether its window is refilled steadily, so that it may have a burst of its own ([`super::Bucket`]).
+    pub fn has_burst(self) -> bool {
+        self.rules().windows == Windows::Refilled
     }
 
     /// The greatest count it may have.
@@ -238,7 +265,7 @@ impl LimitTable {
             if let Some((most, why)) = rules.most.filter(|(most, _)| limit.count > *most) {
                 problems.push(format!("`limits.{key}`: the count must be at most {most}: {why}"));
             }
-            match (rules.has_window, limit.window_seconds) {
+            match (name.has_window(), limit.window_seconds) {
                 (true, 0) => problems.push(format!("`limits.{key}`: `window_seconds` is missing")),
                 (true, LONGEST_WINDOW_S..) => {
                     problems
@@ -249,6 +276,12 @@ impl LimitTable {
                 }
                 _ => {}
             }
+            if limit.burst > 0 && !name.has_burst() {
+                problems.push(format!("`limits.{key}` has no `burst`: all of its count may come at once"));
+            }
+            if limit.burst > LARGEST_BURST {
+                problems.push(format!("`limits.{key}`: `burst` must be at most {LARGEST_BURST}"));
+            }
         }
         if self.contact_failures.count < 9 {
             problems.push(
@@ -258,10 +291,26 @@ impl LimitTable {
         problems
     }
 
+    /// Rows that allow more than the protocol does (GAPS.md, D-3), each by its name. An operator may want that, and knows of it.
+    pub fn warnings(&self) -> Vec<String> {
+        let weaker = |name: &&LimitName| {
+            let (limit, protocol) = (self.get(**name), Self::default().get(**name));
+            limit.action == Action::Record || limit.window_seconds < protocol.window_seconds
+        };
+        let rows = [LimitName::ContactSends, LimitName::IdentifierSends];
+        let warn = |name: &LimitName| {
+            format!(
+                "`limits.{}` allows more than the protocol: three messages in any 180 seconds",
+                name.name()
+            )
+        };
+        rows.iter().filter(weaker).map(warn).collect()
+    }
+
     /// The table as the documentation shows it, in Markdown.
     pub fn markdown(&self) -> String {
         let mut page = String::from(
-            "| row | counted per | what is counted | count | window | action | may be |\n|---|---|---|---|---|---|---|\n",
+            "| row | counted per | what is counted | count | window | burst | action | may be |\n|---|---|---|---|---|---|---|---|\n",
         );
         for name in LimitName::ALL {
             let (limit, rules) = (self.get(*name), name.rules());
@@ -269,12 +318,17 @@ impl LimitTable {
                 true => (limit.count.to_string(), limit.window_seconds),
                 false => (String::new(), 0),
             };
+            let burst = match (name.has_burst(), limit.is_on()) {
+                (false, _) => "–".to_owned(),
+                (true, true) => limit.burst().to_string(),
+                (true, false) => String::new(),
+            };
             let window = if window == 0 { String::new() } else { format!("{window} s") };
             let may: Vec<String> =
                 rules.actions.iter().map(|action| format!("`{}`", action.name())).collect();
             let _ = writeln!(
                 page,
-                "| `{}` | {} | {} | {count} | {window} | `{}` | {} |",
+                "| `{}` | {} | {} | {count} | {window} | {burst} | `{}` | {} |",
                 name.name(),
                 rules.subject.name(),
                 rules.counted,
@@ -288,6 +342,8 @@ impl LimitTable {
 
 /// Windows are shorter than this: 31 days, seconds.
 const LONGEST_WINDOW_S: u32 = 31 * 24 * 3600;
+/// No level of a bucket comes near the end of the numbers.
+const LARGEST_BURST: u32 = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -304,11 +360,15 @@ mod tests {
         table.contact_sends.count = 4;
         table.contact_failures = Limit { action: Action::Record, ..table.contact_failures };
         table.contact_live_codes.window_seconds = 1;
-        table.prefix_sends = Limit { count: 0, window_seconds: 0, action: Action::Refuse };
+        table.prefix_sends = Limit::refuse(0, 0);
+        table.contact_sends.burst = 1;
+        table.country_sends = Limit { burst: 100_001, ..Limit::refuse(1, 1) };
         table.address_requests.action = Action::Delay;
         let problems = table.problems().join("; ");
         for key in [
             "`limits.contact_sends`: the count must be at most 3",
+            "`limits.contact_sends` has no `burst`",
+            "`limits.country_sends`: `burst` must be at most 100000",
             "`limits.contact_failures`: the action",
             "`limits.contact_live_codes` has no window",
             "`limits.prefix_sends`: the count must be at least 1",
@@ -320,15 +380,31 @@ mod tests {
     }
 
     #[test]
+    fn what_allows_more_than_the_protocol_is_told() {
+        assert_eq!(LimitTable::default().warnings(), Vec::<String>::new());
+        let tight = LimitTable { contact_sends: Limit::refuse(1, 600), ..LimitTable::default() };
+        assert_eq!(tight.warnings(), Vec::<String>::new());
+        let weak = LimitTable {
+            contact_sends: Limit::refuse(3, 179),
+            identifier_sends: Limit { action: Action::Record, ..Limit::refuse(3, 180) },
+            ..LimitTable::default()
+        };
+        let warnings = weak.warnings().join("; ");
+        for row in ["`limits.contact_sends`", "`limits.identifier_sends`"] {
+            assert!(warnings.contains(row), "{warnings}");
+        }
+    }
+
+    #[test]
     fn a_table_reads_back_as_it_was_written() {
         let table = LimitTable {
-            organization_sends: Limit { count: 7, window_seconds: 60, action: Action::Delay },
+            organization_sends: Limit { count: 7, window_seconds: 60, burst: 2, action: Action::Delay },
             ..LimitTable::default()
         };
         let text = serde_json::to_string(&table).expect("JSON");
         assert_eq!(serde_json::from_str::<LimitTable>(&text).expect("a table"), table);
         assert_eq!(serde_json::from_str::<LimitTable>("{}").expect("a table"), LimitTable::default());
         assert!(serde_json::from_str::<LimitTable>(r#"{"contact_sendz":{}}"#).is_err());
-        assert!(serde_json::from_str::<LimitTable>(r#"{"contact_sends":{"burst":1}}"#).is_err());
+        assert!(serde_json::from_str::<LimitTable>(r#"{"contact_sends":{"bursts":1}}"#).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use vestibule_wire::{Locale, OrganizationId, OtpId, TemplateId, TokenId, UserId};
 
-use crate::limits::CounterWindow;
+use crate::limits::{Bucket, CounterWindow};
 use crate::model::{
     AbuseRecord, ActivityRecord, ContactKey, Credential, Definition, DefinitionKind, EmailEvent,
     IdentifierKey, MessageFate, Millis, Organization, Otp, OutboxMessage, ProxyConfig, StoredRoutes,
@@ -97,6 +97,19 @@ pub enum Write {
         amount: i64,
         /// The most that a window may hold.
         ceiling: i64,
+    },
+    /// Fills a shared bucket, which runs out with time. Guard, where it is guarded: what is added fits.
+    Fill {
+        /// Tenant.
+        tenant: OrganizationId,
+        /// Its name.
+        scope: String,
+        /// How large it is.
+        bucket: Bucket,
+        /// Events; 0 where something is to cost the same and to count for nothing.
+        drops: u32,
+        /// Whether what does not fit is refused.
+        guarded: bool,
     },
     /// Counts one verification in a shared counter that is not forgotten yet; no guard.
     CreditVerified {

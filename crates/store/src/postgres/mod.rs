@@ -407,9 +407,10 @@ impl Store for PostgresStore {
         &self,
         tenant: OrganizationId,
         since: Millis,
-        limit: u32,
+        limit: Option<&str>,
+        most: u32,
     ) -> Result<Vec<AbuseRecord>, StoreError> {
-        self.many(S::AbuseRecords, &params![tenant.as_bytes(), since, limit], rows::abuse_record).await
+        self.many(S::AbuseRecords, &params![tenant.as_bytes(), since, limit, most], rows::abuse_record).await
     }
 
     async fn next_message_due(&self) -> Result<Option<Millis>, StoreError> {

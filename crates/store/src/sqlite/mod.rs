@@ -284,9 +284,10 @@ impl Store for SqliteStore {
         &self,
         tenant: OrganizationId,
         since: Millis,
-        limit: u32,
+        limit: Option<&str>,
+        most: u32,
     ) -> Result<Vec<AbuseRecord>, StoreError> {
-        let params = params![tenant.as_bytes(), since, limit];
+        let params = params![tenant.as_bytes(), since, limit, most];
         self.readers.with(|conn| many(conn, S::AbuseRecords, &params, rows::abuse_record))
     }
 

@@ -172,8 +172,8 @@ pub(super) const EMAIL_EVENTS_BEFORE: &str = email_events!(">" "");
 pub(super) const ABUSE_RECORDS: &str = concat!(
     "SELECT ",
     abuse_record!(""),
-    " FROM abuse_records WHERE tenant_id = $1 AND hour >= $2",
-    " ORDER BY hour DESC, limit_name DESC, action DESC, subject DESC LIMIT $3"
+    " FROM abuse_records WHERE tenant_id = $1 AND hour >= $2 AND (CAST($3 AS TEXT) IS NULL OR limit_name = $3)",
+    " ORDER BY hour DESC, limit_name DESC, action DESC, subject DESC LIMIT $4"
 );
 
 pub(super) const META: &str = "SELECT value FROM meta WHERE key = $1";

@@ -125,6 +125,7 @@ statements! {
     TakeMail "take_mail" => same(writes::TAKE_MAIL);
     TakeIdentifierSend "take_identifier_send" => same(writes::TAKE_IDENTIFIER_SEND);
     Count "count" => same(writes::COUNT);
+    Fill "fill" => same(writes::FILL);
     CreditVerified "credit_verified" => same(writes::CREDIT_VERIFIED);
     InsertAbuse "insert_abuse" => same(writes::INSERT_ABUSE);
     AddAbuse "add_abuse" => same(writes::ADD_ABUSE);

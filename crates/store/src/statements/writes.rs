@@ -126,6 +126,27 @@ pub(super) const COUNT: &str = "INSERT INTO limit_counters (tenant_id, scope, si
     since = CASE WHEN limit_counters.since > $6 THEN limit_counters.since ELSE $3 END \
     WHERE limit_counters.since <= $6 OR limit_counters.amount <= $8";
 
+/// What is left in a bucket at `$3`, microseconds until it is empty.
+macro_rules! level {
+    () => {
+        "(CASE WHEN limit_counters.amount > ($3 - limit_counters.since) * 1000 \
+         THEN limit_counters.amount - ($3 - limit_counters.since) * 1000 ELSE 0 END)"
+    };
+}
+
+/// `$1` tenant, `$2` name, `$3` now, `$4` what is added, microseconds, `$5` when it may be forgotten, `$6` the level at which it
+/// stays, `$7` the highest level to which that may be added. A bucket's row has its level at `since` as its amount.
+pub(super) const FILL: &str = concat!(
+    "INSERT INTO limit_counters (tenant_id, scope, since, amount, expires_at) VALUES ($1, $2, $3, $4, $5)",
+    " ON CONFLICT (tenant_id, scope) DO UPDATE SET since = $3, expires_at = $5, amount = CASE WHEN ",
+    level!(),
+    " + $4 > $6 THEN $6 ELSE ",
+    level!(),
+    " + $4 END WHERE ",
+    level!(),
+    " <= $7"
+);
+
 pub(super) const CREDIT_VERIFIED: &str = "UPDATE limit_counters SET verified = verified + 1 \
     WHERE tenant_id = $1 AND scope = $2 AND expires_at > $3";
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use vestibule_engine::limits::{Counter, CounterWindow, MAX_COUNTERS};
+use vestibule_engine::limits::{Bucket, Counter, CounterWindow, MAX_COUNTERS};
 use vestibule_engine::model::{AbuseRecord, ContactKey, ContactLimits, IdentifierKey, Slot};
 use vestibule_engine::store::{IntentKeys, TakeSend, Write};
 use vestibule_wire::{OrganizationId, OtpId};
@@ -364,6 +364,57 @@ pub async fn a_counter_fills_its_window_and_opens_the_next_one(s: Subject) {
     assert_eq!(counters(&s, tenant, &[name]).await, [(name.to_owned(), expected)]);
 }
 
+/// A bucket that takes three drops of a second each, and remembers two seconds more.
+const BUCKET: Bucket = Bucket { drop_us: 1_000_000, burst_us: 3_000_000, most_us: 5_000_000 };
+
+fn fill(tenant: OrganizationId, scope: &str, drops: u32, guarded: bool) -> Vec<Write> {
+    vec![Write::Fill { tenant, scope: scope.to_owned(), bucket: BUCKET, drops, guarded }]
+}
+
+async fn level(s: &Subject, tenant: OrganizationId, name: &str) -> i64 {
+    let found = counters(s, tenant, &[name]).await;
+    found.first().map_or(0, |(_, counter)| BUCKET.level_us(counter, s.now()))
+}
+
+pub async fn a_bucket_takes_its_burst_and_runs_out_with_time(s: Subject) {
+    let tenant = s.parent().await;
+    let name = "prefix_sends +1415555";
+    for filled in 1..=3 {
+        s.commit(fill(tenant, name, 1, true)).await;
+        assert_eq!(level(&s, tenant, name).await, filled * 1_000_000);
+    }
+    s.conflict(fill(tenant, name, 1, true), "Fill").await;
+    s.commit(fill(tenant, name, 0, false)).await;
+    assert_eq!(level(&s, tenant, name).await, 3_000_000, "what is to count for nothing does");
+    s.clock.advance(999);
+    s.conflict(fill(tenant, name, 1, true), "Fill").await;
+    s.clock.advance(1);
+    s.commit(fill(tenant, name, 1, true)).await;
+    assert_eq!(level(&s, tenant, name).await, 3_000_000);
+    for _ in 0..5 {
+        s.commit(fill(tenant, name, 1, false)).await;
+    }
+    assert_eq!(level(&s, tenant, name).await, BUCKET.most_us, "and no more is remembered");
+    s.clock.advance(1500);
+    assert_eq!(level(&s, tenant, name).await, 3_500_000);
+    s.conflict(fill(tenant, name, 1, true), "Fill").await;
+    s.clock.advance(60_000);
+    assert_eq!(level(&s, tenant, name).await, 0);
+    s.commit(fill(tenant, name, 2, true)).await;
+    assert_eq!(level(&s, tenant, name).await, 2_000_000, "an empty bucket does not go below");
+}
+
+pub async fn of_fifty_parallel_drops_as_many_as_fit_are_taken(s: Subject) {
+    let tenant = s.parent().await;
+    let outcomes = parallel(50, |_| {
+        let (s, writes) = (s.clone(), fill(tenant, "country_sends DE", 1, true));
+        async move { s.try_commit(writes).await }
+    })
+    .await;
+    assert_eq!(applied(&outcomes), 3);
+    assert_eq!(level(&s, tenant, "country_sends DE").await, BUCKET.burst_us);
+}
+
 pub async fn counters_are_read_by_name_within_a_tenant(s: Subject) {
     let (tenant, other) = (s.parent().await, s.parent().await);
     let names: Vec<String> = (0..=MAX_COUNTERS).map(|n| format!("name {n:02}")).collect();
@@ -420,8 +471,13 @@ pub async fn who_was_limited_is_added_up_and_told_newest_first(s: Subject) {
     s.commit(add(&later)).await;
     s.commit(add(&abuse(other, START, "+1415555"))).await;
     let sum = AbuseRecord { hits: 7, last_at: START + 9, ..first };
-    let told = |since, limit| s.store.abuse_records(tenant, since, limit);
+    let told = |since, most| s.store.abuse_records(tenant, since, None, most);
     assert_eq!(told(START, 10).await.unwrap(), [later.clone(), sum]);
     assert_eq!(told(START, 1).await.unwrap(), std::slice::from_ref(&later));
     assert_eq!(told(START + 1, 10).await.unwrap(), [later]);
+    let older = AbuseRecord { limit: "spend_per_day".to_owned(), ..abuse(tenant, START - 60 * MINUTE, "") };
+    s.commit(insert(&older)).await;
+    let named = |limit| s.store.abuse_records(tenant, 0, Some(limit), 1);
+    assert_eq!(named("spend_per_day").await.unwrap(), [older], "newer ones of other limits take no place");
+    assert_eq!(named("no_such_limit").await.unwrap(), []);
 }

@@ -97,6 +97,8 @@ macro_rules! for_each_case {
             limits::counters_are_read_by_name_within_a_tenant,
             limits::of_fifty_parallel_counts_as_many_as_the_ceiling_are_applied,
             limits::who_was_limited_is_added_up_and_told_newest_first,
+            limits::a_bucket_takes_its_burst_and_runs_out_with_time,
+            limits::of_fifty_parallel_drops_as_many_as_fit_are_taken,
             limits::an_identifier_sends_three_times_in_a_window,
             limits::an_identifier_is_trusted_with_the_contact_it_succeeded_with,
             otps::an_attempt_comes_back_as_it_was_stored,

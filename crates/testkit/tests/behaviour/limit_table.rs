@@ -19,6 +19,8 @@ const ADDRESS: (u16, &str, &str) =
     (429, "RATE_LIMIT_EXCEEDED", "too many requests from this address, please wait and try again");
 
 const WINDOW_S: u32 = 20;
+/// How long a row that is refilled steadily takes for one of two.
+const REFILL_MS: i64 = 10_000;
 /// Of a code; longer than twice the window, so that a delayed one comes when its limit allows it.
 const LIFE_S: i64 = 60;
 
@@ -191,8 +193,13 @@ async fn use_up(trial: &mut Trial, count: u32) -> u32 {
         return 3;
     }
     // The pauses begin one failure after those that cost nothing.
-    let events = if name == LimitName::ContactPauses { count + 1 } else { count };
-    for n in 0..events {
+    use_up_from(trial, 0, if name == LimitName::ContactPauses { count + 1 } else { count }).await
+}
+
+/// Makes so many events, the `first`th step the first of them. Returns how many.
+async fn use_up_from(trial: &mut Trial, first: u32, events: u32) -> u32 {
+    let name = trial.name;
+    for n in first..first + events {
         if judges_sends_by_failures(name) {
             let sent = trial.send(n).await;
             assert_eq!(sent.status, 200, "{name:?} {n}: {}", sent.body);
@@ -215,7 +222,7 @@ async fn drive(name: LimitName, action: Action) {
         _ => 2,
     };
     let window_seconds = if name.has_window() { WINDOW_S } else { 0 };
-    let server = TestServer::with(only(name, Limit { count, window_seconds, action })).await;
+    let server = TestServer::with(only(name, Limit { count, window_seconds, burst: 0, action })).await;
     let mut trial = Trial { server, name, sent: Vec::new() };
     let mut n = use_up(&mut trial, count).await;
     let is_send = !matches!(name, LimitName::AddressRequests | LimitName::AddressFailures);
@@ -245,7 +252,7 @@ async fn drive(name: LimitName, action: Action) {
     }
     assert!(trial.is_reported(action).await, "{name:?} {action:?} is not in the report");
 
-    // The window passes. Rows without one wait for their codes to end, or for an operator.
+    // Time passes. Rows without one wait for their codes to end, or for an operator.
     match name {
         LimitName::ContactLiveCodes => trial.server.clock.advance_s(LIFE_S),
         LimitName::ContactFailures => {
@@ -256,11 +263,12 @@ async fn drive(name: LimitName, action: Action) {
             reset.await.expect("the operator resets it");
         }
         _ => {
-            trial.server.clock.advance_ms(i64::from(WINDOW_S) * 1000 - 1);
-            if action == Action::Refuse && name.subject() != Subject::Address {
+            let wait_ms = if name.has_burst() { REFILL_MS } else { i64::from(WINDOW_S) * 1000 };
+            trial.server.clock.advance_ms(wait_ms - 1);
+            if action == Action::Refuse {
                 assert_eq!(trial.exceed(n).await.refusal(), refusal(name).0, "{name:?}: too early");
             }
-            if action == Action::Delay && name.subject() != Subject::Address {
+            if action == Action::Delay {
                 assert_eq!(trial.arrived().await, before, "{name:?}: too early");
             }
             trial.server.clock.advance_ms(1);
@@ -299,6 +307,36 @@ async fn every_row_is_enforced_as_configured() {
 }
 
 #[tokio::test]
+async fn no_more_than_the_burst_comes_at_once_and_the_rest_at_the_rate_of_the_window() {
+    let rows: Vec<LimitName> = LimitName::ALL.iter().copied().filter(|name| name.has_burst()).collect();
+    for name in &rows {
+        let limit = Limit { burst: 2, ..Limit::refuse(4, WINDOW_S) };
+        let server = TestServer::with(only(*name, limit)).await;
+        let mut trial = Trial { server, name: *name, sent: Vec::new() };
+        let n = use_up(&mut trial, 2).await;
+        let refused = refusal(*name).0;
+        assert_eq!(trial.exceed(n).await.refusal(), refused, "{name:?}");
+        trial.server.clock.advance_ms(REFILL_MS / 2 - 1);
+        assert_eq!(trial.exceed(n + 1).await.refusal(), refused, "{name:?}");
+        trial.server.clock.advance_ms(1);
+        let passed = trial.exceed(n + 2).await;
+        assert!(
+            passed.status == 200 || passed.body["message"] == "Invalid OTP code",
+            "{name:?} {}",
+            passed.body
+        );
+        if !judges_sends_by_failures(*name) {
+            assert_eq!(trial.exceed(n + 3).await.refusal(), refused, "{name:?}");
+        }
+        // However long the pause, no more than the burst comes at once after it.
+        trial.server.clock.advance_s(i64::from(WINDOW_S) * 20);
+        let n = n + 4 + use_up_from(&mut trial, n + 4, 2).await;
+        assert_eq!(trial.exceed(n).await.refusal(), refused, "{name:?}");
+    }
+    assert_eq!(rows.len(), 11);
+}
+
+#[tokio::test]
 async fn a_row_that_is_off_counts_nothing() {
     for name in LimitName::ALL.iter().filter(|name| name.actions().contains(&Action::Off)) {
         let server = TestServer::with(only(*name, Limit::OFF)).await;
@@ -323,7 +361,7 @@ async fn a_limit_of_the_parent_holds_for_its_sub_organizations_and_says_so() {
         server.submit(&server.tenant.key, ActivityType::InitOtpV3, account.organization_id, parameters).await;
     let message = "this sub-organization cannot execute activities because its parent has been rate limited.";
     assert_eq!(refused.refusal(), (429, "RATE_LIMIT_EXCEEDED", message));
-    assert_eq!(refused.headers.get("retry-after").map(|v| v.as_bytes()), Some(b"20".as_slice()));
+    assert_eq!(refused.headers.get("retry-after").map(|v| v.as_bytes()), Some(b"10".as_slice()));
     let other = server.another_tenant().await;
     let parameters = server.init_email("user@acme.example");
     let served = server.submit(&other.key, ActivityType::InitOtpV3, other.organization_id, parameters).await;
