@@ -70,6 +70,7 @@ macro_rules! take_send {
     (ordinary $slot:literal) => {
         take_send!(
             "send_3",
+            // Always true: SQLite numbers parameters as they appear, and `$6` is compared behind `$7`.
             "CAST($6 AS BIGINT) IS NOT NULL",
             "send_1 = contact_limits.send_2, send_2 = contact_limits.send_3, send_3 = $3, ",
             $slot,
