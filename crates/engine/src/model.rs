@@ -3,15 +3,19 @@
 mod definitions;
 mod deliberation;
 mod handover;
+mod limits;
 mod messages;
 mod routes;
+mod templates;
 mod webhooks;
 
 pub use definitions::*;
 pub use deliberation::*;
 pub use handover::*;
+pub use limits::*;
 pub use messages::*;
 pub use routes::*;
+pub use templates::*;
 pub use webhooks::*;
 
 use vestibule_crypto::keyset::{KeyRole, KeyState};
@@ -350,70 +354,6 @@ pub struct Token {
     pub signed_up_at: Option<Millis>,
 }
 
-/// Sends, live codes and failures of one contact within a tenant. Absent rows mean zeroes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ContactLimits {
-    /// Times of the last three sends, oldest first; 0 where there were fewer.
-    pub sends: [Millis; 3],
-    /// Times of the last two sends from the reserve, oldest first.
-    pub reserve: [Millis; 2],
-    /// Live codes: the attempt, and until when.
-    pub slots: [Slot; 3],
-    /// Consecutive wrong guesses; a success clears it.
-    pub failures: i64,
-    /// When the last one was.
-    pub failed_at: Millis,
-    /// Whether it gets no messages for a while; it may be over.
-    pub suppression: Option<Suppression>,
-    /// When a code sent to it was last used; 0: never.
-    pub proven_at: Millis,
-}
-
-/// Who was limited in an hour, and how often.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AbuseRecord {
-    /// The parent organization; [`AbuseRecord::SERVER`] where a client address was limited.
-    #[serde(rename = "organizationId")]
-    pub tenant_id: OrganizationId,
-    /// When the hour began.
-    pub hour: Millis,
-    /// The limit, as the configuration names it.
-    pub limit: String,
-    /// What became of the requests; `pass` where they were let through because their contact was verified before, `alert` where
-    /// an alert was given.
-    pub action: String,
-    /// A masked contact, the hash of an identifier, a prefix, a country, a client address, or nothing.
-    pub subject: String,
-    /// How many requests.
-    pub hits: i64,
-    /// The first of them.
-    pub first_at: Millis,
-    /// The last of them.
-    pub last_at: Millis,
-}
-
-impl AbuseRecord {
-    /// No organization: the server as a whole.
-    pub const SERVER: OrganizationId = OrganizationId(uuid::Uuid::nil());
-}
-
-/// One live code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Slot {
-    /// The attempt.
-    pub otp: Option<OtpId>,
-    /// When it stops being live.
-    pub until: Millis,
-}
-
-/// Sends under one `userIdentifier`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct IdentifierLimits {
-    /// Times of the last three sends, oldest first; 0 where there were fewer.
-    pub sends: [Millis; 3],
-}
-
 /// One activity as stored: secrets are `""` in `intent` and `result` and sealed beside them (D-11).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivityRecord {
@@ -489,62 +429,6 @@ pub struct ProxyConfig {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
-}
-
-/// A message template stored for an organization.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Template {
-    /// The parent it belongs to.
-    pub organization_id: OrganizationId,
-    /// Id.
-    pub id: TemplateId,
-    /// Label.
-    pub name: String,
-    /// Its language; absent in one for everybody whose language has no other.
-    pub locale: Option<Locale>,
-    /// Subject, a template itself. Empty, as `html` then is, in a template for SMS alone.
-    pub subject: String,
-    /// HTML body.
-    pub html: String,
-    /// Text body; the built-in one when absent.
-    pub text: Option<String>,
-    /// Text of an SMS; absent in a template for e-mail alone.
-    pub sms: Option<String>,
-    /// When it was made.
-    pub created_at: Millis,
-}
-
-impl Template {
-    /// What there is of it for the choice among templates.
-    pub fn offer(&self) -> TemplateOffer {
-        let Self { id, locale, subject, sms, organization_id: _, name: _, html: _, text: _, created_at: _ } =
-            self;
-        TemplateOffer { id: *id, locale: locale.clone(), email: !subject.is_empty(), sms: sms.is_some() }
-    }
-}
-
-/// A template as the choice among those of an organization sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateOffer {
-    /// Id.
-    pub id: TemplateId,
-    /// Its language.
-    pub locale: Option<Locale>,
-    /// Whether it has an e-mail.
-    pub email: bool,
-    /// Whether it has an SMS.
-    pub sms: bool,
-}
-
-impl TemplateOffer {
-    /// Whether it has a message for this channel.
-    pub fn serves(&self, channel: OtpType) -> bool {
-        match channel {
-            OtpType::Email => self.email,
-            OtpType::Sms => self.sms,
-        }
-    }
 }
 
 /// A message waiting to be sent. The payload is sealed; delivery opens it.
