@@ -18,5 +18,5 @@ pub mod webhooks;
 pub mod worker;
 
 pub use gsm7::{SmsEncoding, SmsSize, gsm7_segments};
-pub use settings::{MessageSettings, SettingsError};
+pub use settings::{MessageSettings, MessageTable, SettingsError};
 pub use suppression::SuppressionSettings;

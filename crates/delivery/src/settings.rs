@@ -1,6 +1,8 @@
 //! Who messages come from, parsed once when the server starts.
 
-use vestibule_wire::Contact;
+use std::collections::BTreeMap;
+
+use vestibule_wire::{Contact, OrganizationId};
 
 /// Why a setting was refused; the text says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +18,7 @@ pub enum SettingsError {
     SenderName,
 }
 
-/// Senders and origins of every message; only [`MessageSettings::new`] and the `with_` methods make one, so it is valid.
+/// Senders and origin of messages; only [`MessageSettings::new`] and the `with_` methods make one, so it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageSettings {
     pub(crate) from_address: String,
@@ -73,6 +75,12 @@ impl MessageSettings {
         Ok(self)
     }
 
+    /// Codes sent by SMS belong to no web origin.
+    pub fn without_sms_origin(mut self) -> Self {
+        self.sms_origin = None;
+        self
+    }
+
     /// Whether a caller may send as this address.
     pub(crate) fn allows(&self, address: &str) -> bool {
         let Ok(contact) = Contact::email(address) else { return false };
@@ -80,6 +88,35 @@ impl MessageSettings {
             .normalised()
             .rsplit_once('@')
             .is_some_and(|(_, domain)| self.allowed_sender_domains.iter().any(|allowed| allowed == domain))
+    }
+}
+
+/// Whose messages come from where: each parent organization has its own settings, or those of all. What is sent for one is never
+/// rendered with another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTable {
+    all: MessageSettings,
+    organizations: BTreeMap<OrganizationId, MessageSettings>,
+}
+
+impl From<MessageSettings> for MessageTable {
+    /// The same for all.
+    fn from(all: MessageSettings) -> Self {
+        Self { all, organizations: BTreeMap::new() }
+    }
+}
+
+impl MessageTable {
+    /// What one parent organization has, in the place of what all have.
+    #[must_use]
+    pub fn with(mut self, organization: OrganizationId, settings: MessageSettings) -> Self {
+        self.organizations.insert(organization, settings);
+        self
+    }
+
+    /// What counts for the messages of a parent organization and of its sub-organizations.
+    pub fn of(&self, tenant: OrganizationId) -> &MessageSettings {
+        self.organizations.get(&tenant).unwrap_or(&self.all)
     }
 }
 

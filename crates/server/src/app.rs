@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vestibule_crypto::entropy::{SystemEntropy, array};
-use vestibule_delivery::MessageSettings;
+use vestibule_delivery::MessageTable;
 use vestibule_delivery::receipts::{ReceiptKeeper, ReceiptParts};
 use vestibule_delivery::routing::Routing;
 use vestibule_delivery::webhooks::{Courier, DeliveryParts, DeliverySettings, DeliveryWorker};
@@ -47,8 +47,8 @@ pub struct Parts {
     pub captcha: Option<Captcha>,
     /// How messages leave.
     pub routing: Routing,
-    /// Who they come from.
-    pub messages: MessageSettings,
+    /// Who they come from, by tenant.
+    pub messages: MessageTable,
     /// Limits of their worker.
     pub worker: WorkerSettings,
     /// How events reach webhook endpoints.

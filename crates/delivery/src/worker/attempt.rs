@@ -81,7 +81,8 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
                 found
             }
         };
-        let rendering = render(message.channel, &payload, template.as_ref(), &self.messages);
+        let settings = self.messages.of(message.tenant_id);
+        let rendering = render(message.channel, &payload, template.as_ref(), settings);
         if let Some(fault) = &rendering.fault {
             tracing::warn!(message_id = %message.id, fault, "the template cannot be used, sending the built-in text");
         }

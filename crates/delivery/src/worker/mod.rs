@@ -29,7 +29,7 @@ pub use schedule::Schedule;
 pub use store::OutboxStore;
 
 use crate::routing::{BreakerSettings, Router, Routing};
-use crate::settings::MessageSettings;
+use crate::settings::MessageTable;
 use crate::suppression::SuppressionSettings;
 use attempt::Tried;
 
@@ -96,8 +96,8 @@ pub struct WorkerParts<S: OutboxStore + ?Sized> {
     pub keys: Arc<KeyRing>,
     /// Which providers they go by.
     pub routing: Routing,
-    /// Who they come from.
-    pub messages: MessageSettings,
+    /// Who they come from, by tenant.
+    pub messages: MessageTable,
     /// Limits.
     pub settings: WorkerSettings,
 }
@@ -108,7 +108,7 @@ struct Shared<S: OutboxStore + ?Sized> {
     clock: Arc<dyn Clock>,
     keys: Arc<KeyRing>,
     router: Router,
-    messages: MessageSettings,
+    messages: MessageTable,
     settings: WorkerSettings,
 }
 

@@ -356,7 +356,7 @@ pub fn worker_of(
         clock: Arc::clone(&store.clock) as _,
         keys: Arc::clone(&store.keys),
         routing,
-        messages: self::settings(),
+        messages: self::settings().into(),
         settings,
     })
 }

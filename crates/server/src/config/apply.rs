@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use vestibule_delivery::routing::BreakerSettings;
 use vestibule_delivery::webhooks::{Courier, SystemResolver};
 use vestibule_delivery::worker::WorkerSettings;
-use vestibule_delivery::{MessageSettings, SuppressionSettings};
+use vestibule_delivery::{MessageSettings, MessageTable, SuppressionSettings};
 use vestibule_engine::store::Retention;
 use vestibule_engine::{KnownProvider, Settings};
 use vestibule_http::{AddressLimits, ConnectionLimits, RequestLimits};
-use vestibule_wire::OtpType;
+use vestibule_wire::{OrganizationId, OtpType};
 
 use crate::app::WEBHOOK_TIMEOUT;
 
@@ -121,8 +121,20 @@ impl Config {
         Ok(Courier::new(resolver, WEBHOOK_TIMEOUT, self.webhooks.allow_loopback)?)
     }
 
-    /// Who messages come from.
-    pub fn message_settings(&self) -> Result<MessageSettings> {
+    /// Who messages come from, by tenant.
+    pub fn message_settings(&self) -> Result<MessageTable> {
+        let all = self.common_message_settings()?;
+        let senders = self.email.iter().flat_map(|email| email.organizations.keys());
+        let origins = self.sms.iter().flat_map(|sms| sms.organizations.keys());
+        let mut table = MessageTable::from(all.clone());
+        for organization in senders.chain(origins) {
+            let own = self.own_message_settings(all.clone(), *organization)?;
+            table = table.with(*organization, own);
+        }
+        Ok(table)
+    }
+
+    fn common_message_settings(&self) -> Result<MessageSettings> {
         let mut settings = match &self.email {
             Some(email) => {
                 let settings = MessageSettings::new(&email.from).context("`email.from` does not work")?;
@@ -141,6 +153,28 @@ impl Config {
         match self.sms.as_ref().and_then(|sms| sms.origin.as_deref()) {
             Some(origin) => settings.with_sms_origin(origin).context("`sms.origin` does not work"),
             None => Ok(settings),
+        }
+    }
+
+    /// What one organization has; what it does not say is as for all.
+    fn own_message_settings(
+        &self,
+        mut settings: MessageSettings,
+        organization: OrganizationId,
+    ) -> Result<MessageSettings> {
+        let email = self.email.as_ref().and_then(|email| email.organizations.get(&organization));
+        if let Some(domains) = email.and_then(|own| own.allowed_sender_domains.as_ref()) {
+            settings = settings.with_allowed_sender_domains(domains).with_context(|| {
+                format!("`email.organizations.{organization}.allowed_sender_domains` does not work")
+            })?;
+        }
+        let sms = self.sms.as_ref().and_then(|sms| sms.organizations.get(&organization));
+        match sms.and_then(|own| own.origin.as_deref()) {
+            None => Ok(settings),
+            Some("") => Ok(settings.without_sms_origin()),
+            Some(origin) => settings
+                .with_sms_origin(origin)
+                .with_context(|| format!("`sms.organizations.{organization}.origin` does not work")),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use vestibule_engine::limits::{LimitTable, Pumping};
+use vestibule_wire::OrganizationId;
 
 use crate::logging;
 
@@ -143,6 +144,8 @@ pub struct Email {
     #[serde(default)]
     pub allowed_sender_domains: Vec<String>,
     #[serde(default)]
+    pub organizations: BTreeMap<OrganizationId, OrganizationEmail>,
+    #[serde(default)]
     pub route: Vec<String>,
     pub host: Option<String>,
     pub port: Option<u16>,
@@ -158,6 +161,13 @@ pub struct Email {
     pub connections: u32,
     #[serde(default = "providers::default_timeout")]
     pub timeout_seconds: u32,
+}
+
+/// What differs for one parent organization; absent members are as for all.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrganizationEmail {
+    pub allowed_sender_domains: Option<Vec<String>>,
 }
 
 /// A key that signs mail.
@@ -196,8 +206,18 @@ pub struct Sms {
     pub webhook_url: Option<String>,
     pub webhook_secret_file: Option<PathBuf>,
     pub origin: Option<String>,
+    #[serde(default)]
+    pub organizations: BTreeMap<OrganizationId, OrganizationSms>,
     #[serde(default = "providers::default_timeout")]
     pub timeout_seconds: u32,
+}
+
+/// What differs for one parent organization; absent members are as for all.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrganizationSms {
+    /// Empty: none.
+    pub origin: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
+use vestibule_delivery::MessageSettings;
 use vestibule_delivery::routing::Routing;
+use vestibule_wire::OrganizationId;
 
 use super::load::parse;
 use super::{EXAMPLE, load};
@@ -342,6 +344,43 @@ const KINDS: [(&str, &str); 3] = [
 fn with_kind(channel: &str, settings: &str) -> String {
     let from = if channel == "email" { "from = \"no-reply@example.com\"\n" } else { "" };
     format!("[{channel}]\n{from}route = [\"it\"]\n[providers.it]\n{settings}")
+}
+
+#[test]
+fn an_organization_has_senders_and_an_origin_of_its_own_and_the_rest_as_all_have() {
+    let ids = [1, 2, 3].map(|number| OrganizationId(uuid::Uuid::from_u128(number)));
+    let [both, unbound, absent] = ids;
+    let text = format!(
+        "[server]\ndata_dir = \"d\"\n[email]\nfrom = \"no-reply@mail.example\"\nfrom_name = \"Codes\"\nhost = \"h\"\n\
+         allowed_sender_domains = [\"first.example\"]\n\
+         organizations = {{ \"{both}\" = {{ allowed_sender_domains = [\"second.example\"] }} }}\n\
+         [sms]\nwebhook_url = \"https://sms.example\"\norigin = \"app.first.example\"\n\
+         organizations = {{ \"{both}\" = {{ origin = \"app.second.example\" }}, \"{unbound}\" = {{ origin = \"\" }} }}\n"
+    );
+    let settings = |domain: &str| {
+        let settings =
+            MessageSettings::new("no-reply@mail.example").unwrap().with_from_name("Codes").unwrap();
+        settings.with_allowed_sender_domains([domain]).unwrap()
+    };
+    let table = parse(&text).unwrap().message_settings().unwrap();
+    assert_eq!(*table.of(both), settings("second.example").with_sms_origin("app.second.example").unwrap());
+    assert_eq!(*table.of(unbound), settings("first.example"), "no site at all");
+    assert_eq!(*table.of(absent), settings("first.example").with_sms_origin("app.first.example").unwrap());
+
+    for (good, bad, named) in [
+        (
+            "[\"second.example\"]",
+            "[\"https://second.example\"]",
+            "email.organizations.{}.allowed_sender_domains",
+        ),
+        ("app.second.example", "app.second.example/login", "sms.organizations.{}.origin"),
+    ] {
+        let refused = parse(&text.replace(good, bad)).unwrap().message_settings().unwrap_err();
+        let named = named.replace("{}", &both.to_string());
+        assert!(format!("{refused:#}").contains(&named), "{refused:#}");
+    }
+    let unknown = parse(&text.replace("{ origin = \"\" }", "{ from = \"\" }")).unwrap_err();
+    assert!(format!("{unknown:#}").contains("unknown field `from`"), "{unknown:#}");
 }
 
 #[test]

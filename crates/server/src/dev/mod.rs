@@ -100,7 +100,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
         public_url: None,
         routing: Routing::single(INBOX, Arc::clone(&inbox) as _)?,
         captcha: None,
-        messages: MessageSettings::new(SENDER)?,
+        messages: MessageSettings::new(SENDER)?.into(),
         worker: WorkerSettings::default(),
         courier: Courier::new(Arc::new(SystemResolver::default()), WEBHOOK_TIMEOUT, true)?,
         retention: defaults.rules(),

@@ -356,7 +356,7 @@ async fn what_became_of_mails_is_listed_by_recipient() {
         clock: Arc::clone(&server.clock) as Arc<dyn Clock>,
         keys: server.keys.clone(),
         routing: Routing::single("inbox", inbox.clone()).expect("a route"),
-        messages: MessageSettings::new("no-reply@mail.example").expect("an address"),
+        messages: MessageSettings::new("no-reply@mail.example").expect("an address").into(),
         settings: WorkerSettings::default(),
     });
     let target = target(&server);

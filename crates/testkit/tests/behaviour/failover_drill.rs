@@ -96,7 +96,7 @@ async fn every_code_arrives_when_the_first_of_two_mail_servers_is_killed_under_l
         clock: Arc::clone(&server.clock) as Arc<dyn Clock>,
         keys: server.keys.clone(),
         routing,
-        messages: MessageSettings::new("no-reply@mail.example").expect("an address"),
+        messages: MessageSettings::new("no-reply@mail.example").expect("an address").into(),
         settings: WorkerSettings::default(),
     });
     for number in 0..MESSAGES {

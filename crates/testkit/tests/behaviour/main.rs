@@ -27,6 +27,7 @@ mod receipts;
 #[allow(dead_code, unreachable_pub)]
 mod reference;
 mod second_factors;
+mod senders;
 #[path = "../../../delivery/tests/support/smtp_server.rs"]
 #[allow(unreachable_pub, clippy::unwrap_used)]
 mod smtp_server;

@@ -122,7 +122,7 @@ impl Subject {
             clock,
             keys: server.keys.clone(),
             routing: Routing::single("mailer", Arc::new(Mailer)).expect("a provider"),
-            messages: MessageSettings::new("no-reply@mail.example").expect("an address"),
+            messages: MessageSettings::new("no-reply@mail.example").expect("an address").into(),
             settings: WorkerSettings::default(),
         });
         Self { server, app, worker }
