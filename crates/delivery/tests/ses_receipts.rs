@@ -5,13 +5,16 @@
 #[path = "support/api.rs"]
 mod api;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Answer, Api};
-use axum::http::HeaderMap;
+use axum::Router;
+use axum::http::{HeaderMap, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use vestibule_crypto::mail_key::MailKey;
 use vestibule_delivery::channel::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
 use vestibule_delivery::channel::{SesReceipts, SnsMessages};
@@ -30,10 +33,24 @@ async fn sns() -> (Api, SesReceipts) {
 }
 
 async fn read(receipts: &SesReceipts, post: &Value, now: Millis) -> Result<Vec<Receipt>, ReceiptRefused> {
+    read_from(receipts, post, now, 1).await
+}
+
+/// As sent from `192.0.2.sender`.
+async fn read_from(
+    receipts: &SesReceipts,
+    post: &Value,
+    now: Millis,
+    sender: u8,
+) -> Result<Vec<Receipt>, ReceiptRefused> {
     let body = serde_json::to_vec(post).unwrap();
     let headers = HeaderMap::new();
-    let request =
-        ReceiptRequest { url: "https://login.example.com/receipts/ses", headers: &headers, body: &body };
+    let request = ReceiptRequest {
+        url: "https://login.example.com/receipts/ses",
+        headers: &headers,
+        body: &body,
+        client: Some([192, 0, 2, sender].into()),
+    };
     receipts.read(&request, now).await
 }
 
@@ -182,19 +199,103 @@ async fn forged_messages_make_only_a_few_requests_a_minute() {
     assert!(read(&receipts, &v2(&api), NOW + 61_000).await.is_ok(), "a minute later it is fetched");
 }
 
+/// A post that names a certificate of this number.
+fn naming(api: &Api, number: usize) -> Value {
+    let mut post = v2(api);
+    post["SigningCertURL"] = format!("{}/SimpleNotificationService-{number}.pem", api.url).into();
+    post
+}
+
+#[tokio::test]
+async fn invented_names_do_not_keep_the_real_certificate_from_being_fetched() {
+    let (api, receipts) = sns().await;
+    api.answer(Answer::new(404, ""));
+    for sender in 10..30 {
+        for number in 0..10 {
+            let post = naming(&api, usize::from(sender) * 10 + number);
+            assert!(read_from(&receipts, &post, NOW, sender).await.is_err());
+        }
+    }
+    assert!(api.count() < 60, "{}", api.count());
+    api.answer(Answer::new(200, CERTIFICATE));
+    assert!(read(&receipts, &v2(&api), NOW).await.is_ok(), "in the same minute");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_there_is_asked_for_once_in_a_while() {
+    let (api, receipts) = sns().await;
+    api.answer(Answer::new(404, ""));
+    for sender in 1..40 {
+        let refused = read_from(&receipts, &naming(&api, 7), NOW, sender).await;
+        assert_eq!(refused, Err(ReceiptRefused::Signature));
+    }
+    assert_eq!(api.count(), 1);
+    api.answer(Answer::new(200, CERTIFICATE));
+    assert!(read(&receipts, &naming(&api, 7), NOW + 601_000).await.is_ok(), "it may be there later");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_certificate_of_another() {
+    let asked = Arc::new(Notify::new());
+    let app = Router::new().fallback({
+        let asked = Arc::clone(&asked);
+        move |uri: Uri| async move {
+            if uri.path() != CERTIFICATE_PATH {
+                asked.notify_one();
+                std::future::pending::<()>().await;
+            }
+            CERTIFICATE
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let messages = SnsMessages::new(TOPIC, Some(&url), Duration::from_secs(60)).unwrap();
+    let receipts = SesReceipts::new(messages);
+    let post = |number: &str| {
+        let text = include_str!("fixtures/sns/notification-v2.json").replace("ORIGIN", &url);
+        let real = CERTIFICATE_PATH.trim_start_matches("/SimpleNotificationService-");
+        serde_json::from_str::<Value>(&text.replace(real, &format!("{number}.pem"))).unwrap()
+    };
+    let (slow, real) = (post("0"), post(&CERTIFICATE_PATH[27..59]));
+    let waiting = read(&receipts, &slow, NOW);
+    tokio::pin!(waiting);
+    tokio::select! {
+        _ = &mut waiting => panic!("it was answered"),
+        () = asked.notified() => {}
+    }
+    tokio::select! {
+        biased;
+        answered = read(&receipts, &real, NOW) => assert!(answered.is_ok(), "{answered:?}"),
+        _ = &mut waiting => panic!("it was answered"),
+    }
+}
+
+#[tokio::test]
+async fn posts_that_come_together_fetch_their_certificate_once() {
+    let (api, receipts) = sns().await;
+    let post = v2(&api);
+    let all = futures_util::future::join_all((0..20).map(|sender| read_from(&receipts, &post, NOW, sender)));
+    assert!(all.await.iter().all(Result::is_ok));
+    assert_eq!(api.count(), 1);
+}
+
 #[tokio::test]
 async fn what_is_no_certificate_verifies_nothing() {
     let (api, receipts) = sns().await;
+    let mut now = NOW;
     for answer in [
         Answer::new(200, "no certificate"),
         Answer::new(404, CERTIFICATE),
         Answer::new(200, include_str!("../../crypto/tests/certificate/p256.pem")),
     ] {
         api.answer(answer);
-        assert_eq!(read(&receipts, &v2(&api), NOW).await, Err(ReceiptRefused::Signature));
+        assert_eq!(read(&receipts, &v2(&api), now).await, Err(ReceiptRefused::Signature));
+        now += 601_000;
     }
     api.answer(Answer::new(307, "").with("location", "http://127.0.0.1:9/"));
-    assert_eq!(read(&receipts, &v2(&api), NOW).await, Err(ReceiptRefused::Unverifiable));
+    assert_eq!(read(&receipts, &v2(&api), now).await, Err(ReceiptRefused::Unverifiable));
+    assert_eq!(api.count(), 4);
 }
 
 #[tokio::test]

@@ -240,7 +240,10 @@ impl Inner {
         visitor.as_ref().map_or(Ok(()), Visitor::may_request)?;
         let body = body::read(&head.headers, body, self.limits.body_timeout).await?;
         let answered = match &self.receipts {
-            Some(receipts) => receipts.answer(head, path, &body).await,
+            Some(receipts) => {
+                let client = limits::origin(peer, &head.headers, &self.limits.addresses.trusted_proxies);
+                receipts.answer(head, path, &body, client).await
+            }
             None => Err(Refusal::ReceiptRefused),
         };
         if let (Err(Refusal::ReceiptRefused), Some(visitor)) = (&answered, visitor) {

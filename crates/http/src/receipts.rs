@@ -3,6 +3,8 @@
 //! Promise: whatever is not signed by the provider that the path names gets one answer, the same for a provider that does not
 //! exist; it changes nothing and counts against the address it came from.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -25,6 +27,8 @@ pub struct IncomingReceipt<'a> {
     pub headers: &'a HeaderMap,
     /// Its body as it came.
     pub body: &'a [u8],
+    /// Who sent it: behind trusted proxies, whom they say they speak for.
+    pub client: Option<IpAddr>,
 }
 
 /// Takes receipts.
@@ -44,10 +48,16 @@ pub struct ReceiptSurface {
 }
 
 impl ReceiptSurface {
-    pub(crate) async fn answer(&self, head: &Parts, path: &str, body: &[u8]) -> Result<Response, Refusal> {
+    pub(crate) async fn answer(
+        &self,
+        head: &Parts,
+        path: &str,
+        body: &[u8],
+        client: Option<IpAddr>,
+    ) -> Result<Response, Refusal> {
         let provider = path.strip_prefix(PREFIX).ok_or(Refusal::UnknownPath)?;
         let url = self.url(head, path);
-        let receipt = IncomingReceipt { provider, url: &url, headers: &head.headers, body };
+        let receipt = IncomingReceipt { provider, url: &url, headers: &head.headers, body, client };
         self.door.take(receipt).await?;
         answer::json(&json!({}))
     }

@@ -12,8 +12,8 @@ pub struct Receipts(pub ReceiptKeeper);
 #[async_trait]
 impl ReceiptDoor for Receipts {
     async fn take(&self, receipt: IncomingReceipt<'_>) -> Result<(), Refusal> {
-        let IncomingReceipt { provider, url, headers, body } = receipt;
-        let kept = self.0.keep(provider, &ReceiptRequest { url, headers, body }).await;
+        let IncomingReceipt { provider, url, headers, body, client } = receipt;
+        let kept = self.0.keep(provider, &ReceiptRequest { url, headers, body, client }).await;
         kept.map_err(|not| match not {
             ReceiptNotKept::Refused => Refusal::ReceiptRefused,
             ReceiptNotKept::Later => Refusal::Unavailable,

@@ -10,6 +10,7 @@ mod ses;
 mod smtp;
 mod smtp_answer;
 mod sns;
+mod sns_certificates;
 mod sns_message;
 mod twilio;
 mod webhook;

@@ -2,6 +2,8 @@
 //!
 //! Promise: a [`Receipt`] was signed by the provider it is read for, recently, and has no contact in it.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
 use vestibule_engine::model::Millis;
@@ -19,6 +21,8 @@ pub struct ReceiptRequest<'a> {
     pub headers: &'a HeaderMap,
     /// The raw body, which signatures are over.
     pub body: &'a [u8],
+    /// Who sent it, as far as that is known.
+    pub client: Option<IpAddr>,
 }
 
 impl ReceiptRequest<'_> {
@@ -148,11 +152,13 @@ mod tests {
     fn a_header_counts_when_it_is_there_once() {
         let mut headers = HeaderMap::new();
         headers.append("x-signature", "one".parse().unwrap());
-        let request = ReceiptRequest { url: "https://login.example.com/", headers: &headers, body: b"" };
+        let request =
+            ReceiptRequest { url: "https://login.example.com/", headers: &headers, body: b"", client: None };
         assert_eq!(request.header("X-Signature"), Some("one"));
         assert_eq!(request.header("x-other"), None);
         headers.append("x-signature", "two".parse().unwrap());
-        let request = ReceiptRequest { url: "https://login.example.com/", headers: &headers, body: b"" };
+        let request =
+            ReceiptRequest { url: "https://login.example.com/", headers: &headers, body: b"", client: None };
         assert_eq!(request.header("X-Signature"), None);
     }
 

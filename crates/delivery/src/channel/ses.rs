@@ -173,7 +173,7 @@ struct Event {
     event_type: String,
     mail: Mail,
     bounce: Option<Bounce>,
-    complaint: Option<Stamped>,
+    complaint: Option<Complaint>,
     delivery: Option<Arrival>,
     delivery_delay: Option<Delay>,
 }
@@ -201,8 +201,11 @@ struct Recipient {
 }
 
 #[derive(Deserialize)]
-struct Stamped {
+#[serde(rename_all = "camelCase")]
+struct Complaint {
     timestamp: Option<String>,
+    /// What the report is of, where its sender says so (RFC 5965, section 7.3).
+    complaint_feedback_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -252,7 +255,14 @@ fn receipt(message: &str, now: Millis) -> Result<Option<Receipt>, ReceiptRefused
             let Delay { timestamp, delayed_recipients } = delivery_delay.ok_or(missing)?;
             (Fate::Delayed, diagnostic(&delayed_recipients), timestamp)
         }
-        "Complaint" => (Fate::Complained, None, complaint.ok_or(missing)?.timestamp),
+        "Complaint" => {
+            let Complaint { timestamp, complaint_feedback_type } = complaint.ok_or(missing)?;
+            match complaint_feedback_type.as_deref() {
+                // Somebody took it out of the spam, or a mail server tells of a signature: nobody complains.
+                Some("not-spam" | "auth-failure") => return Ok(None),
+                _ => (Fate::Complained, None, timestamp),
+            }
+        }
         "Reject" | "Rendering Failure" => (Fate::Failed, None, None),
         // Send, which is known, and what the recipient did with it, which is nobody's business.
         _ => return Ok(None),

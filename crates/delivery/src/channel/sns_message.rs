@@ -2,33 +2,27 @@
 //!
 //! Promise: a message is given on only if SNS signed it for the one topic that was configured. The certificate it names is
 //! fetched from that topic's region of SNS alone, whatever the message says, and so is the confirmation of a subscription: a
-//! forged message makes this server call nobody else, and only a few times a minute.
+//! forged message makes this server call nobody else, and only so often as [`Certificates`] allows.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use serde::Deserialize;
-use tokio::sync::Mutex;
-use vestibule_crypto::certificate::{CertificateKey, RsaDigest};
+use vestibule_crypto::certificate::RsaDigest;
 use vestibule_engine::model::Millis;
 
 use super::aws::{domain_suffix, is_region};
-use super::client::{MAX_ANSWER, ProviderConfigError, ask, client, endpoint, is_local};
+use super::client::{ProviderConfigError, ask, client, endpoint, is_local};
 use super::receipt::{ReceiptRefused, ReceiptRequest};
+use super::sns_certificates::Certificates;
 
 /// How long after its time a message is still taken. SNS repeats what was not answered for up to an hour unless told
 /// otherwise.
 const MAX_AGE_MS: Millis = 24 * 3_600_000;
 /// How far ahead of this server's clock that of SNS may be.
 const MAX_LEAD_MS: Millis = 15 * 60_000;
-/// Certificates fetched within a minute, at most: their number is the sender's choice.
-const FETCHES_PER_MINUTE: usize = 6;
-/// Certificates kept. SNS uses one per region and changes it a few times a year.
-const MAX_CERTIFICATES: usize = 8;
-const MINUTE_MS: Millis = 60_000;
 
 /// Verifies what SNS posts for one topic.
 pub struct SnsMessages {
@@ -36,14 +30,7 @@ pub struct SnsMessages {
     /// Where this region of SNS is: scheme, host and port.
     origin: Url,
     client: reqwest::Client,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    certificates: HashMap<String, CertificateKey>,
-    /// When the last fetches began, oldest first.
-    fetches: Vec<Millis>,
+    certificates: Certificates,
 }
 
 /// A post, as the documentation of SNS has it.
@@ -90,7 +77,8 @@ impl SnsMessages {
             ));
         }
         let client = client(&origin, timeout)?;
-        Ok(Self { topic_arn: topic_arn.to_owned(), origin, client, known: Mutex::default() })
+        let certificates = Certificates::new(client.clone());
+        Ok(Self { topic_arn: topic_arn.to_owned(), origin, client, certificates })
     }
 
     /// The text of a notification. None for what concerns the subscription: a confirmation is given, and an end noted.
@@ -113,10 +101,11 @@ impl SnsMessages {
         let signature = STANDARD.decode(&post.signature).map_err(|_| ReceiptRefused::Signature)?;
         let certificate_url =
             self.certificate_url(&post.signing_cert_url).ok_or(ReceiptRefused::Signature)?;
-        let key = self.certificate(certificate_url, now).await?;
+        let key = self.certificates.get(&certificate_url, request.client, now).await?;
         if !key.is_valid_at(now) || key.verify(digest, text.as_bytes(), &signature).is_err() {
             return Err(ReceiptRefused::Signature);
         }
+        self.certificates.verified(&certificate_url, now);
         let at: jiff::Timestamp = post.timestamp.parse().map_err(|_| ReceiptRefused::Malformed)?;
         if !(now - MAX_AGE_MS..=now + MAX_LEAD_MS).contains(&at.as_millisecond()) {
             return Err(ReceiptRefused::Stale);
@@ -150,36 +139,6 @@ impl SnsMessages {
         let plain =
             (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         (plain && url.query().is_none() && url.fragment().is_none()).then_some(url)
-    }
-
-    /// Fetches a certificate, or takes it from those that were. One fetch at a time.
-    async fn certificate(&self, url: Url, now: Millis) -> Result<CertificateKey, ReceiptRefused> {
-        let mut known = self.known.lock().await;
-        if let Some(key) = known.certificates.get(url.as_str()) {
-            return Ok(key.clone());
-        }
-        known.fetches.retain(|at| (now - MINUTE_MS..=now).contains(at));
-        if known.fetches.len() >= FETCHES_PER_MINUTE {
-            return Err(ReceiptRefused::Unverifiable);
-        }
-        known.fetches.push(now);
-        let answer = ask(self.client.get(url.clone()), "Amazon SNS").await;
-        let answer = answer.map_err(|error| {
-            tracing::warn!(error = %error.text, "a certificate of SNS cannot be fetched");
-            ReceiptRefused::Unverifiable
-        })?;
-        match answer.status {
-            200 if answer.body.len() < MAX_ANSWER => {}
-            // Whoever names a certificate that is not there is not SNS.
-            400..500 => return Err(ReceiptRefused::Signature),
-            _ => return Err(ReceiptRefused::Unverifiable),
-        }
-        let key = CertificateKey::from_pem(&answer.body).map_err(|_| ReceiptRefused::Signature)?;
-        if known.certificates.len() >= MAX_CERTIFICATES {
-            known.certificates.clear();
-        }
-        known.certificates.insert(url.into(), key.clone());
-        Ok(key)
     }
 
     /// Says that this topic is wanted here: it was configured, and SNS asks for it itself.

@@ -321,7 +321,12 @@ mod tests {
         headers.insert("webhook-id", "msg_1".parse().unwrap());
         headers.insert("webhook-timestamp", at_s.to_string().parse().unwrap());
         headers.insert("webhook-signature", signature.unwrap_or(&made).parse().unwrap());
-        let request = ReceiptRequest { url: "https://x.example/", headers: &headers, body: body.as_bytes() };
+        let request = ReceiptRequest {
+            url: "https://x.example/",
+            headers: &headers,
+            body: body.as_bytes(),
+            client: None,
+        };
         WebhookReceipts::new(secret).read(&request, NOW).await
     }
 

@@ -37,6 +37,13 @@ fn events_tell_what_became_of_a_message() {
             Some("smtp; 250 2.6.0"),
             at("2026-07-01T14:27:32.260Z"),
         ),
+        (
+            include_str!("../../../tests/fixtures/ses/complaint.json")
+                .replace("complaintFeedbackType", "other"),
+            Fate::Complained,
+            None,
+            at("2026-07-01T15:00:00.669Z"),
+        ),
         (include_str!("../../../tests/fixtures/ses/reject.json").to_owned(), Fate::Failed, None, NOW),
     ] {
         let diagnostic = diagnostic.map(str::to_owned);
@@ -50,6 +57,10 @@ fn events_that_tell_nothing_are_passed_over_and_what_is_no_event_is_refused() {
     let event = |kind: &str| format!(r#"{{"eventType":"{kind}","mail":{{"messageId":"{ID}"}}}}"#);
     for kind in ["Send", "Open", "Click", "Subscription", "SomethingNew"] {
         assert_eq!(receipt(&event(kind), NOW), Ok(None), "{kind}");
+    }
+    let complaint = include_str!("../../../tests/fixtures/ses/complaint.json");
+    for kind in ["not-spam", "auth-failure"] {
+        assert_eq!(receipt(&complaint.replace("abuse", kind), NOW), Ok(None), "{kind}");
     }
     let set_up = "Successfully validated SNS topic for Amazon SES event publishing.";
     assert_eq!(receipt(set_up, NOW), Ok(None));

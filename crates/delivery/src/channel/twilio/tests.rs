@@ -45,7 +45,7 @@ fn signed(body: &str, url: &str) -> HeaderMap {
 
 async fn read(body: &str) -> Result<Vec<Receipt>, ReceiptRefused> {
     let headers = signed(body, URL);
-    let request = ReceiptRequest { url: URL, headers: &headers, body: body.as_bytes() };
+    let request = ReceiptRequest { url: URL, headers: &headers, body: body.as_bytes(), client: None };
     receipts("token").read(&request, 1000).await
 }
 
@@ -98,10 +98,10 @@ async fn what_twilio_did_not_sign_is_refused() {
     .into_iter()
     .enumerate()
     {
-        let request = ReceiptRequest { url, headers: &headers, body: body.as_bytes() };
+        let request = ReceiptRequest { url, headers: &headers, body: body.as_bytes(), client: None };
         assert_eq!(receipts("token").read(&request, 1000).await, Err(ReceiptRefused::Signature), "{number}");
     }
-    let request = ReceiptRequest { url: URL, headers: &good, body: body.as_bytes() };
+    let request = ReceiptRequest { url: URL, headers: &good, body: body.as_bytes(), client: None };
     assert_eq!(receipts("other").read(&request, 1000).await, Err(ReceiptRefused::Signature));
     assert!(receipts("token").read(&request, 1000).await.is_ok());
 }
@@ -122,7 +122,7 @@ async fn the_port_of_a_url_may_be_written_or_left_out() {
         ("http://login.example.com/r", "http://login.example.com:80/r"),
     ] {
         let headers = signed(&body, signed_url);
-        let request = ReceiptRequest { url: called, headers: &headers, body: body.as_bytes() };
+        let request = ReceiptRequest { url: called, headers: &headers, body: body.as_bytes(), client: None };
         assert!(receipts("token").read(&request, 1000).await.is_ok(), "{called}");
     }
 }
