@@ -8,7 +8,7 @@ use super::{
     MAX_PART_BYTES, Rendered, RenderedEmail, Rendering, Sender, html, logo_url, magic_link, texts, values,
 };
 use crate::settings::MessageSettings;
-use crate::template::{ParsedPart, Part, TemplateError, Values, clean_line};
+use crate::template::{ParsedPart, Part, TemplateError, Values, clean_line, settled_line};
 
 /// Bytes of a subject with its values.
 const MAX_SUBJECT: usize = 4096;
@@ -77,8 +77,9 @@ fn stored(template: &Template, values: &Values<'_>) -> Result<Bodies, String> {
         Some(text) => parse(Part::Text, text)?.render(values, MAX_PART_BYTES)?,
         None => Words::of(values).text(values),
     };
-    let subject = clean_line(&subject);
-    let subject = if subject.is_empty() { Words::of(values).subject } else { subject };
+    // Marks alone are nothing to be read.
+    let is_empty = clean_line(&subject).is_empty();
+    let subject = if is_empty { Words::of(values).subject } else { settled_line(&subject) };
     Ok(Bodies { subject, html, text })
 }
 

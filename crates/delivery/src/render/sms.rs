@@ -6,7 +6,7 @@ use super::languages::{Said, Texts};
 use super::{Rendered, RenderedSms, Rendering, logo_url, magic_link, texts, values};
 use crate::gsm7::{SmsEncoding, gsm7_segments};
 use crate::settings::MessageSettings;
-use crate::template::{ParsedPart, Part, TooLong, clean_line, clean_text};
+use crate::template::{ParsedPart, Part, TooLong, clean_line, settled_text};
 
 /// Segments a text of a caller or of a stored template may take; each of them costs money.
 pub(crate) const MAX_SEGMENTS: usize = 10;
@@ -143,9 +143,9 @@ fn custom(template: &str, payload: &MessagePayload, name: &str, origin: &str) ->
     finished(&text, origin)
 }
 
-/// Adds the origin line unless the text ends in one of its own.
+/// Adds the origin line unless the text ends in one of its own. The values in the text are clean already.
 fn finished(text: &str, origin: &str) -> Result<String, String> {
-    let mut text = clean_text(text).trim().to_owned();
+    let mut text = settled_text(text).trim().to_owned();
     let bound = text.lines().last().is_some_and(|line| line.starts_with('@'));
     if !bound {
         text.push_str(origin);
@@ -344,6 +344,19 @@ mod tests {
         let (sent, fault) = text(&MessagePayload { template_variables: variables, ..plain }, &grown);
         assert_eq!(fault.as_deref(), Some("the SMS template gives more than 10 segments"));
         assert!(sent.starts_with("Shop: your code is 7G3K9QW2X."));
+    }
+
+    #[test]
+    fn direction_marks_of_an_author_stay_and_those_of_a_value_go() {
+        let app_name = "Shop\u{202e}\u{200f}";
+        let source = "\u{feff}رمز \u{200e}{{ .OtpCode }}\u{7}\r\n{{ .AppName }} \u{2067}x\u{2069}";
+        let expected = "رمز \u{200e}7G3K9QW2X\nShop \u{2067}x\u{2069}";
+        let template = Template { sms: Some(source.to_owned()), ..template("", "", None) };
+        let rendering = render(&named(app_name), Some(&template), &settings());
+        let Rendered::Sms(stored) = rendering.message else { panic!("an SMS was asked for") };
+        assert_eq!(stored.text, expected);
+        let payload = MessagePayload { sms_template: Some(source.to_owned()), ..named(app_name) };
+        assert_eq!(text(&payload, &settings()), expected, "of a caller");
     }
 
     proptest! {

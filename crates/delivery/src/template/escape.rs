@@ -48,10 +48,24 @@ fn disruptive(c: char) -> bool {
         || c == '\u{feff}'
 }
 
-/// One line: control characters and blanks become single spaces, disruptive characters go, ends are trimmed.
+/// Characters that no text needs, whoever wrote it: those that end a line for some reader, and the mark some editors begin a file with.
+fn needless(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// One line of a value: control characters and blanks become single spaces, disruptive characters go, ends are trimmed.
 pub(crate) fn clean_line(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in value.chars().filter(|c| !disruptive(*c)) {
+    line(value.chars().filter(|c| !disruptive(*c)))
+}
+
+/// One line of a template with its values: as for a value, but that it keeps the direction marks which its author set.
+pub(crate) fn settled_line(text: &str) -> String {
+    line(text.chars().filter(|c| !needless(*c)))
+}
+
+fn line(chars: impl Iterator<Item = char>) -> String {
+    let mut out = String::new();
+    for c in chars {
         let c = if c.is_control() || c.is_whitespace() { ' ' } else { c };
         if c != ' ' || !(out.is_empty() || out.ends_with(' ')) {
             out.push(c);
@@ -61,9 +75,14 @@ pub(crate) fn clean_line(value: &str) -> String {
     out
 }
 
-/// Text with its line feeds and tabs, and without other control or disruptive characters.
+/// A value with its line feeds and tabs, and without other control or disruptive characters.
 pub(crate) fn clean_text(value: &str) -> String {
     value.chars().filter(|c| !disruptive(*c) && (!c.is_control() || matches!(c, '\n' | '\t'))).collect()
+}
+
+/// A template's text with its values: as for a value, but that it keeps the direction marks which its author set.
+pub(crate) fn settled_text(text: &str) -> String {
+    text.chars().filter(|c| !needless(*c) && (!c.is_control() || matches!(c, '\n' | '\t'))).collect()
 }
 
 /// Escapes for HTML text and for attributes in either kind of quotes.

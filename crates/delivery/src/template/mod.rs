@@ -22,7 +22,7 @@ use crate::render::Texts;
 
 pub use lint::{Draft, Finding, Severity, lint, lint_logo};
 
-pub(crate) use escape::{clean_line, clean_text, html_escape, percent_encode, safe_url};
+pub(crate) use escape::{clean_line, html_escape, percent_encode, safe_url, settled_line, settled_text};
 
 use escape::Escape;
 use html::HtmlContext;

@@ -268,3 +268,12 @@ fn a_payload_of_an_earlier_release_is_sent_in_english() {
     assert_eq!(read, payload("a@b.example"));
     assert_eq!(email(&read, None).subject, "7G3K9QW2X is your Shop code");
 }
+
+#[test]
+fn direction_marks_of_an_author_stay_in_a_subject_and_those_of_a_value_go() {
+    let payload = MessagePayload { app_name: "Shop\u{202e}\u{200f}".to_owned(), ..payload("a@b.example") };
+    let subject =
+        |source: &str| email(&payload, Some(&template(source, "<p>{{ .OtpCode }}</p>", None))).subject;
+    assert_eq!(subject("\u{feff}رمز \u{200e}{{ .OtpCode }}  {{ .AppName }}"), "رمز \u{200e}7G3K9QW2X Shop");
+    assert_eq!(subject("\u{200e}{{ .LogoUrl }}"), "7G3K9QW2X is your Shop code", "marks alone say nothing");
+}
