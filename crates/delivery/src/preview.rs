@@ -96,17 +96,20 @@ impl Sample<'_> {
 
     /// The message as a channel would send it. Variables of a template are shown by their names.
     pub fn render(&self, template: Option<&Template>, settings: &MessageSettings) -> Rendering {
+        render(self.message.channel(), &self.payload(template), template, settings)
+    }
+
+    pub(crate) fn payload(&self, template: Option<&Template>) -> MessagePayload {
         let (purpose, code, lifetime_s) = match self.message {
             SampleMessage::CodeEmail | SampleMessage::CodeSms => (MessagePurpose::Code, CODE, 300),
             SampleMessage::LoginEmail => (MessagePurpose::SignInBundle, BUNDLE, 900),
             SampleMessage::RecoveryEmail => (MessagePurpose::RecoveryBundle, BUNDLE, 900),
         };
-        let channel = self.message.channel();
-        let to = match channel {
+        let to = match self.message.channel() {
             OtpType::Email => "ada@example.com",
             OtpType::Sms => "+15551234567",
         };
-        let payload = MessagePayload {
+        MessagePayload {
             purpose,
             to: to.to_owned(),
             code: code.to_owned(),
@@ -121,8 +124,7 @@ impl Sample<'_> {
             send_from: None,
             sender_name: None,
             reply_to: None,
-        };
-        render(channel, &payload, template, settings)
+        }
     }
 }
 

@@ -585,6 +585,10 @@ pub struct Given {
     /// The origin that SMS are bound to, as in the configuration: its line counts for the segments.
     #[arg(long, value_name = "DOMAIN")]
     pub sms_origin: Option<String>,
+
+    /// The logo that requests name.
+    #[arg(long, value_name = "URL")]
+    pub logo_url: Option<String>,
 }
 
 /// A message to be shown.

@@ -31,6 +31,9 @@ pub async fn run(command: Template) -> Result<u8> {
             for finding in &findings {
                 eprintln!("{}", line(&finding.part.to_string(), finding));
             }
+            for (severity, message) in of_logo(given.logo_url.as_deref()) {
+                eprintln!("{severity}: {message}");
+            }
             if findings.iter().any(|finding| finding.severity == Severity::Error) {
                 bail!("the template was not stored");
             }
@@ -87,6 +90,12 @@ pub async fn run(command: Template) -> Result<u8> {
                 }
                 _ => Sources::read(parts)?.template()?,
             };
+            for (severity, message) in of_logo(logo_url.as_deref()) {
+                eprintln!("{severity}: {message}");
+            }
+            for finding in stored.iter().flat_map(|stored| template::lint_pictures(&stored.html)) {
+                eprintln!("{}", line(&finding.part.to_string(), &finding));
+            }
             let locales = locale.as_deref().map(preferences).unwrap_or_default();
             let sample = Sample {
                 message: sampled(message),
@@ -163,16 +172,25 @@ fn settings(sms_origin: Option<&str>) -> Result<MessageSettings> {
     })
 }
 
+fn of_logo(url: Option<&str>) -> Vec<(Severity, String)> {
+    url.map(template::lint_logo_url).unwrap_or_default()
+}
+
 fn line(file: &str, finding: &Finding) -> String {
     let Finding { severity, part: _, line, column, message } = finding;
     format!("{file}:{line}:{column}: {severity}: {message}")
 }
 
-/// What a file is by its ending.
+/// What a file is by its ending, else by its bytes.
 enum Kind {
     Part(Part),
     Logo,
 }
+
+const PICTURES: &[&str] = &[
+    ".png", ".apng", ".svg", ".svgz", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".avif", ".bmp", ".ico",
+    ".tif", ".tiff", ".heic", ".heif", ".jxl",
+];
 
 fn kind(path: &Path) -> Result<Kind> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -185,7 +203,7 @@ fn kind(path: &Path) -> Result<Kind> {
         Kind::Part(Part::Subject)
     } else if ends(&[".txt"]) {
         Kind::Part(Part::Text)
-    } else if ends(&[".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp", ".avif"]) {
+    } else if ends(PICTURES) || fs::read(path).is_ok_and(|bytes| template::is_picture(&bytes)) {
         Kind::Logo
     } else {
         bail!("{}: what it is cannot be told; name it .html, .txt, .sms, .subject or .png", path.display())
@@ -223,6 +241,10 @@ fn lint(files: &[PathBuf], locale: Option<&Locale>, given: &Given) -> Result<Opt
                 names.push((part, shown));
             }
         }
+    }
+    for (severity, message) in of_logo(given.logo_url.as_deref()) {
+        println!("{severity}: {message}");
+        gravest = gravest.max(Some(severity));
     }
     let settings = settings(given.sms_origin.as_deref())?;
     for finding in template::lint(&sources.draft(locale), known(given).as_ref(), &settings) {

@@ -148,7 +148,9 @@ fn a_template_is_checked_and_shown_without_a_server() {
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("login.html:2:4: note: \"givenName\" is empty unless"), "{said}");
     assert!(
-        said.contains("login.sms:1:1: warning: with the longest app name (256 bytes) it takes 2 segments")
+        said.contains(
+            "login.sms:1:1: warning: with the longest app name (256 bytes) it takes up to 4 segments"
+        )
     );
     assert_eq!(lint(&["--deny-warnings"]).0, Some(1));
     let (status, said) = lint(&["--variable", "firstName"]);
@@ -157,6 +159,19 @@ fn a_template_is_checked_and_shown_without_a_server() {
     let (status, said) = lint(&["logo.png"]);
     assert_eq!(status, Some(1));
     assert!(said.contains("logo.png: error: the logo is no PNG"), "{said}");
+    fs::write(directory.join("logo"), b"GIF89a\xff").unwrap();
+    for other in ["logo.bmp", "logo.ico", "logo.svg", "logo.webp", "logo"] {
+        if other != "logo" {
+            write(other, "BM");
+        }
+        let (status, said) = lint(&[other]);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains(&format!("{other}: error: the logo is no PNG")), "{said}");
+    }
+    let (status, said) = lint(&["--logo-url", "https://cdn.example/logo.webp?as=logo.png"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("warning: the logo is no PNG by its name"), "{said}");
+    assert_eq!(lint(&["--logo-url", "https://cdn.example/logo.webp", "--deny-warnings"]).0, Some(1));
     write("login.txt", "no code");
     let (status, said) = lint(&[]);
     assert_eq!(status, Some(1));
@@ -174,6 +189,18 @@ fn a_template_is_checked_and_shown_without_a_server() {
         preview(&sms),
         "Example Shop の認証コード: 7G3K9QW2X（5分間有効）\n\n@app.example.com #7G3K9QW2X\n"
     );
+    let warned = |more: &[&str]| {
+        let output = run(directory, &[&["template", "preview"], more].concat());
+        assert!(output.status.success());
+        stderr(&output)
+    };
+    let svg = warned(&["--logo-url", "https://cdn.example/x.svg"]);
+    assert!(svg.contains("warning: the logo is no PNG by its name"), "{svg}");
+    assert!(warned(&["--logo-url", "x.svg"]).contains("the logo is not at an https:// URL"));
+    assert_eq!(warned(&["--logo-url", "https://cdn.example/x.png"]), "");
+    write("pictured.html", "<p>{{ .OtpCode }}</p><img src=\"https://cdn.example/x.jpg\" alt=\"\">");
+    let literal = warned(&["--subject", "s", "--html", "pictured.html"]);
+    assert!(literal.contains("html:1:22: warning: the image is no PNG by its name"), "{literal}");
     let own = ["--subject", "For {{ .AppName }}", "--html", "login.html", "--html-out", "out.html"];
     assert!(preview(&own).starts_with("Subject: For Example Shop\n\nYour Example Shop code is 7G3K9QW2X\n"));
     let html = fs::read_to_string(directory.join("out.html")).unwrap();

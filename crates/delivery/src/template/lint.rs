@@ -1,6 +1,11 @@
 //! What is wrong with a template, and what may surprise its author, before it is stored.
 //!
-//! Promise: what is called an error would be refused or would not tell the code; a template without one can be stored and is sent.
+//! Promise: what is called an error would be refused or would not tell the code; a template without one can be stored, and is sent
+//! whatever the app is called. Only what requests put into it beside, variables, link and logo, can still make an SMS too long, which is
+//! noted.
+
+mod pictures;
+mod segments;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,15 +13,13 @@ use std::fmt;
 use vestibule_wire::Locale;
 
 use super::{ParsedPart, Part, TemplateError, Variable, parse};
-use crate::gsm7::{SmsEncoding, SmsSize, gsm7_segments};
-use crate::preview::{self, Sample};
-use crate::render::{Direction, Rendered, Texts};
+use crate::render::{Direction, Texts};
 use crate::settings::MessageSettings;
+
+pub use pictures::{is_picture, lint_logo, lint_logo_url, lint_pictures};
 
 /// Bytes of HTML beyond which some mail readers cut a message off.
 const CLIPPED_HTML: usize = 100 * 1024;
-/// Bytes of an app name, at most.
-const LONGEST_NAME: usize = vestibule_wire::MAX_LABEL;
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,11 +104,11 @@ pub fn lint(
         }
     }
     if let Some(html) = draft.html {
-        pictures(html, &mut findings);
+        findings.extend(lint_pictures(html));
         reading(draft, html, &mut findings);
     }
     if parsed && let Some(sms) = draft.sms {
-        segments(sms, settings, &mut findings);
+        findings.extend(segments::lint(sms, settings));
     }
     findings.sort_by_key(|finding| (finding.part as u8, finding.line, finding.column));
     findings
@@ -152,7 +155,7 @@ fn unknown_variables(
 ) {
     let mut told = BTreeSet::new();
     for token in parse::tokens(source).flatten() {
-        let parse::Token::Action { offset, variable: Variable::Custom(name) } = token else { continue };
+        let parse::Token::Action { offset, variable: Variable::Custom(name), .. } = token else { continue };
         let (severity, message) = match known {
             Some(known) if known.contains(&name) => continue,
             Some(_) => (Severity::Error, format!("unknown variable {name:?}")),
@@ -162,54 +165,6 @@ fn unknown_variables(
             None => continue,
         };
         findings.push(found(severity, part, source, offset, message));
-    }
-}
-
-/// Every `<img>` of the source with its place.
-fn images(html: &str) -> Vec<(usize, &str)> {
-    let lower = html.to_ascii_lowercase();
-    let starts = lower.match_indices("<img").map(|(at, _)| at);
-    starts
-        .filter(|at| lower[at + 4..].starts_with(|c: char| c.is_ascii_whitespace() || c == '/'))
-        .map(|at| (at, &html[at..at + html[at..].find('>').unwrap_or(html.len() - at)]))
-        .collect()
-}
-
-/// The value of a quoted attribute.
-fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
-    let lower = tag.to_ascii_lowercase();
-    let wanted = format!("{name}=");
-    let at = lower
-        .match_indices(&wanted)
-        .map(|(at, _)| at)
-        .find(|at| lower[..*at].ends_with(|c: char| c.is_ascii_whitespace() || c == '"' || c == '\''))?;
-    let rest = &tag[at + wanted.len()..];
-    let quote = rest.chars().next().filter(|c| ['"', '\''].contains(c))?;
-    rest[1..].split(quote).next()
-}
-
-fn pictures(html: &str, findings: &mut Vec<Finding>) {
-    for (at, tag) in images(html) {
-        let mut say =
-            |message: String| findings.push(found(Severity::Warning, Part::Html, html, at, message));
-        if attribute(tag, "alt").is_none() {
-            say("the image has no alt text: whoever sees no images reads nothing there".to_owned());
-        }
-        let Some(source) = attribute(tag, "src") else {
-            say("the image has no quoted src".to_owned());
-            continue;
-        };
-        // What a value brings is checked when a request brings it.
-        if source.trim_start().starts_with("{{") {
-            continue;
-        }
-        if !source.trim().to_ascii_lowercase().starts_with("https://") {
-            say("the image is not at an https:// URL; many mail readers do not show it".to_owned());
-        }
-        let path = source.split(['?', '#']).next().unwrap_or_default();
-        if !path.contains("{{") && !path.to_ascii_lowercase().ends_with(".png") {
-            say("the image is no PNG by its name; mail readers do not agree on other formats".to_owned());
-        }
     }
 }
 
@@ -237,70 +192,11 @@ fn reading(draft: &Draft<'_>, html: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-fn segments(source: &str, settings: &MessageSettings, findings: &mut Vec<Finding>) {
-    if let Some((at, c)) = source
-        .char_indices()
-        .find(|(_, c)| gsm7_segments(c.encode_utf8(&mut [0; 4])).encoding == SmsEncoding::Ucs2)
-    {
-        let message = format!("{c:?} is outside of the GSM alphabet: a segment has 70 characters, not 160");
-        findings.push(found(Severity::Note, Part::Sms, source, at, message));
-    }
-    for (name, what) in [
-        (preview::APP_NAME.to_owned(), format!("an app name like {:?}", preview::APP_NAME)),
-        ("W".repeat(LONGEST_NAME), format!("the longest app name ({LONGEST_NAME} bytes)")),
-    ] {
-        let sample = Sample { app_name: &name, ..Sample::sms() };
-        let template = preview::draft(&Draft { sms: Some(source), ..Draft::default() });
-        let rendering = sample.render(Some(&template), settings);
-        let Rendered::Sms(sms) = &rendering.message else { continue };
-        let (severity, message) = match (&rendering.fault, gsm7_segments(&sms.text)) {
-            (Some(fault), _) => (Severity::Error, format!("with {what}: {fault}")),
-            (None, SmsSize { segments: 1, .. }) => continue,
-            (None, SmsSize { segments, encoding, .. }) => {
-                let alphabet = match encoding {
-                    SmsEncoding::Gsm7 => "GSM-7",
-                    SmsEncoding::Ucs2 => "UCS-2",
-                };
-                (
-                    Severity::Warning,
-                    format!(
-                        "with {what} it takes {segments} segments ({alphabet}), each of which is paid for"
-                    ),
-                )
-            }
-        };
-        findings.push(found(severity, Part::Sms, source, 0, message));
-        if !source.contains(".AppName") {
-            break;
-        }
-    }
-}
-
-/// Why a file is no logo that mail readers show as it is meant: the format, or the size.
-pub fn lint_logo(bytes: &[u8]) -> Vec<(Severity, String)> {
-    const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-    let header = bytes.strip_prefix(SIGNATURE).and_then(|rest| rest.get(4..16));
-    let Some(header) = header.filter(|header| header.starts_with(b"IHDR")) else {
-        return vec![(Severity::Error, "the logo is no PNG".to_owned())];
-    };
-    let number = |at: usize| header[at..at + 4].iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
-    let (width, height) = (number(4), number(8));
-    let mut findings = Vec::new();
-    if width > 2 * 340 || height > 2 * 124 {
-        let message = format!("{width} x {height} pixels; it is shown at 340 x 124 at most");
-        findings.push((Severity::Warning, message));
-    }
-    if bytes.len() > 100 * 1024 {
-        findings.push((Severity::Warning, format!("{} bytes, loaded with every message", bytes.len())));
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn lines(draft: Draft<'_>, variables: Option<&[&str]>) -> Vec<String> {
+    pub(super) fn lines(draft: Draft<'_>, variables: Option<&[&str]>) -> Vec<String> {
         let variables = variables.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let settings =
             MessageSettings::new("a@b.example").unwrap().with_sms_origin("app.example.com").unwrap();
@@ -311,7 +207,7 @@ mod tests {
         findings.into_iter().map(shown).collect()
     }
 
-    fn html(html: &str) -> Draft<'_> {
+    pub(super) fn html(html: &str) -> Draft<'_> {
         Draft { subject: Some("s"), html: Some(html), text: Some("{{ .OtpCode }}"), ..Draft::default() }
     }
 
@@ -357,51 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_counted_with_a_usual_and_with_the_longest_name() {
-        let sms = |source| lines(Draft { sms: Some(source), ..Draft::default() }, None);
-        assert_eq!(
-            sms("{{ .AppName }}: {{ .OtpCode }}"),
-            [
-                "sms:1:1: warning: with the longest app name (256 bytes) it takes 2 segments (GSM-7), each of which is paid for"
-            ]
-        );
-        assert_eq!(
-            sms("Twój kod do naszego sklepu internetowego: {{ .OtpCode }}"),
-            [
-                "sms:1:3: note: 'ó' is outside of the GSM alphabet: a segment has 70 characters, not 160",
-                "sms:1:1: warning: with an app name like \"Example Shop\" it takes 2 segments (UCS-2), each of which is paid for",
-            ]
-            .into_iter()
-            .rev()
-            .collect::<Vec<_>>()
-        );
-        let long = format!("{{{{ .OtpCode }}}}{}", "ж".repeat(490));
-        assert_eq!(
-            sms(&long).last().unwrap(),
-            "sms:1:15: note: 'ж' is outside of the GSM alphabet: a segment has 70 characters, not 160"
-        );
-        assert!(sms(&long)[0].contains("it takes 8 segments (UCS-2)"), "{:?}", sms(&long));
-    }
-
-    #[test]
-    fn an_image_that_is_no_png_at_https_or_has_no_words_is_warned_of() {
-        let of = |tag: &str| lines(html(&format!("<p>{{{{ .OtpCode }}}}</p>{tag}")), None);
-        for (tag, what) in [
-            ("<img src=\"https://x.example/a.svg\" alt=\"\">", "no PNG by its name"),
-            ("<IMG SRC='https://x.example/a.gif' ALT=''>", "no PNG by its name"),
-            ("<img src=\"http://x.example/a.png\" alt=\"\">", "not at an https:// URL"),
-            ("<img src=\"https://x.example/a.png\">", "no alt text"),
-            ("<img src=x.png alt=\"\">", "no quoted src"),
-        ] {
-            let found = of(tag);
-            assert_eq!(found.len(), 1, "{tag}: {found:?}");
-            assert!(found[0].starts_with("html:1:22: warning: ") && found[0].contains(what), "{found:?}");
-        }
-        assert_eq!(of("<img src=\"data:image/png;base64,AA\" alt=\"\">").len(), 2);
-        assert_eq!(of("<imgx src='a'>"), Vec::<String>::new());
-    }
-
-    #[test]
     fn what_readers_cut_off_or_lay_out_wrong_is_said() {
         let long = format!("<p>{{{{ .OtpCode }}}}</p>{}", " ".repeat(CLIPPED_HTML));
         assert!(lines(html(&long), None)[0].contains("cut off"));
@@ -412,21 +263,5 @@ mod tests {
         assert_eq!(lines(said, None), Vec::<String>::new());
         let textless = Draft { text: None, ..html("<p>{{ .OtpCode }}</p>") };
         assert!(lines(textless, None)[0].starts_with("html:1:1: note: there is no text part"));
-    }
-
-    #[test]
-    fn a_logo_is_judged_by_its_bytes() {
-        let png = |width: u32, height: u32| {
-            let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
-            bytes.extend(width.to_be_bytes());
-            bytes.extend(height.to_be_bytes());
-            bytes
-        };
-        assert_eq!(lint_logo(&png(340, 124)), []);
-        assert_eq!(lint_logo(&png(680, 248)), []);
-        assert_eq!(lint_logo(&png(1200, 248))[0].0, Severity::Warning);
-        for other in [&b"<svg>"[..], b"GIF89a", b"\x89PNG\r\n\x1a\n", b""] {
-            assert_eq!(lint_logo(other), [(Severity::Error, "the logo is no PNG".to_owned())]);
-        }
     }
 }

@@ -20,7 +20,7 @@ use vestibule_engine::model::MessagePurpose;
 
 use crate::render::Texts;
 
-pub use lint::{Draft, Finding, Severity, lint, lint_logo};
+pub use lint::{Draft, Finding, Severity, is_picture, lint, lint_logo, lint_logo_url, lint_pictures};
 
 pub(crate) use escape::{clean_line, html_escape, percent_encode, safe_url, settled_line, settled_text};
 
@@ -158,7 +158,7 @@ impl ParsedPart {
                     }
                     pieces.push(Piece::Literal(text.to_owned()));
                 }
-                parse::Token::Action { offset, variable } => {
+                parse::Token::Action { offset, end: _, variable } => {
                     let escape = match part {
                         Part::Subject => Escape::Line,
                         Part::Text | Part::Sms => Escape::Text,

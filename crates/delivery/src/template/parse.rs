@@ -11,6 +11,8 @@ pub(super) enum Token<'a> {
     Action {
         /// Byte offset of the `{{`.
         offset: usize,
+        /// Byte offset behind the `}}`.
+        end: usize,
         variable: Variable,
     },
 }
@@ -33,7 +35,8 @@ pub(super) fn tokens(source: &str) -> impl Iterator<Item = Result<Token<'_>, Par
                 let mut cursor = Cursor { source, at: at + 2 };
                 let variable = cursor.action();
                 let offset = std::mem::replace(&mut at, cursor.at);
-                variable.map(|variable| Token::Action { offset, variable })
+                let end = cursor.at;
+                variable.map(|variable| Token::Action { offset, end, variable })
             }
             found => {
                 let length = found.unwrap_or(rest.len());
