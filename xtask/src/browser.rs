@@ -8,19 +8,22 @@ use crate::apt::Apt;
 use crate::process;
 use crate::workspace::Workspace;
 
-const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
-
 /// Chromium from PATH; on Debian, as root, it is installed when it is not there.
 pub fn chromium(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(program) = process::find_on_path(NAMES) {
+    program(workspace, &["chromium", "chromium-browser", "google-chrome"], "chromium")
+}
+
+/// A program from PATH, under the first of its names that is there; else from Debian's package.
+fn program(workspace: &Workspace, names: &[&str], package: &str) -> Result<PathBuf> {
+    if let Some(program) = process::find_on_path(names) {
         return Ok(program);
     }
     let Some(apt) = Apt::here(workspace)? else {
-        bail!("the browser tests need Chromium on PATH: install it with your package manager");
+        bail!("{} is not on PATH: install {package} with your package manager", names[0]);
     };
     apt.update()?;
-    apt.install("chromium")?;
-    process::find_on_path(NAMES).context("apt-get installed no Chromium on PATH")
+    apt.install(package)?;
+    process::find_on_path(names).with_context(|| format!("{package} brought no {} on PATH", names[0]))
 }
 
 /// Languages whose letters every picture needs, and Debian's packages that have them.
@@ -34,9 +37,10 @@ const FONTS: &[(&str, &str)] = &[
 
 /// Sees to it that the letters of all pictures are there; on Debian, as root, what is missing is installed.
 pub fn fonts(workspace: &Workspace) -> Result<()> {
+    let fc_list = program(workspace, &["fc-list"], "fontconfig")?;
     let is_there = |language: &str| -> Result<bool> {
         let listed =
-            process::output(process::command("fc-list", &workspace.root).arg(format!(":lang={language}")))?;
+            process::output(process::command(&fc_list, &workspace.root).arg(format!(":lang={language}")))?;
         Ok(!listed.trim().is_empty())
     };
     for (language, package) in FONTS {
