@@ -78,8 +78,7 @@ mod tests {
 
     proptest! {
         /// Rendering cleans what callers give; this holds even if it did not.
-
-    #[test]
+        #[test]
         fn composing_never_panics_and_never_gains_a_header(
             name in any::<String>(),
             subject in any::<String>(),
