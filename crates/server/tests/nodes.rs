@@ -41,7 +41,7 @@ impl Nodes {
         let names: Vec<String> = (0..count).map(|n| format!("node-{n}")).collect();
         let setups: Vec<Setup> = names
             .iter()
-            .map(|name| Setup { send_timeout_s: 8, lease_s: 10, ..Setup::new(name, &database.url()) })
+            .map(|name| Setup { send_timeout_s: 8, lease_s: 26, ..Setup::new(name, &database.url()) })
             .collect();
         let servers: Vec<Server> = setups.iter().map(|setup| site.start(setup)).collect();
         let source = Source::new(seed);

@@ -57,7 +57,7 @@ impl Enough {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_promised_code_leaves_and_works_although_the_server_is_killed() {
     let site = Site::new().await;
-    let setup = Setup { send_timeout_s: 1, lease_s: 2, ..Setup::embedded("node") };
+    let setup = Setup { send_timeout_s: 1, lease_s: 12, ..Setup::embedded("node") };
     site.provider.set_reliable(false);
     let source = Source::new(30);
     let mut server = site.start(&setup);

@@ -36,7 +36,9 @@ use attempt::Tried;
 /// Wait after a claim that failed, and where the store calls something due that another worker holds.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Of a lease, what recording an outcome may take.
-const RECORDING: Duration = Duration::from_secs(10);
+const RECORDING: Duration = Duration::from_secs(9);
+/// What passes beside the conversations with providers: between the claim and the first, and from one to the next.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// Time for the last outcomes to be recorded, after sending was abandoned.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 
@@ -47,7 +49,7 @@ pub struct WorkerSettings {
     pub max_in_flight: u32,
     /// How long one provider may take for a message.
     pub send_timeout: Duration,
-    /// How long a claim holds; longer than `send_timeout` by what recording may take.
+    /// How long a claim holds: at least [`WorkerSettings::least_lease`].
     pub lease: Duration,
     /// When a message that no provider of its route took is tried again.
     pub retries: Schedule,
@@ -62,11 +64,11 @@ pub struct WorkerSettings {
 }
 
 impl Default for WorkerSettings {
-    /// 32 at once, 30 s per provider, 60 s lease, retries after 1 s, 2 s, 4 s ... 30 s, a look every 5 s, 10 s to drain.
+    /// 32 at once, 25 s per provider, 60 s lease, retries after 1 s, 2 s, 4 s ... 30 s, a look every 5 s, 10 s to drain.
     fn default() -> Self {
         Self {
             max_in_flight: 32,
-            send_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(25),
             lease: Duration::from_secs(60),
             retries: Schedule { first: Duration::from_secs(1), max: Duration::from_secs(30) },
             breaker: BreakerSettings::default(),
@@ -78,6 +80,12 @@ impl Default for WorkerSettings {
 }
 
 impl WorkerSettings {
+    /// The shortest lease under which a provider that takes its whole time leaves as much for the next one, and enough for
+    /// recording.
+    pub fn least_lease(send_timeout: Duration) -> Duration {
+        send_timeout.saturating_mul(2).saturating_add(BETWEEN + RECORDING)
+    }
+
     /// How long the providers of a route may take together: what recording may take is left of the lease.
     fn time_for_a_route(&self) -> Duration {
         self.lease.saturating_sub(RECORDING).max(self.send_timeout)

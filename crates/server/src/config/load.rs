@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use vestibule_crypto::secret::Secret;
+use vestibule_delivery::worker::WorkerSettings;
 use vestibule_store::PostgresOptions;
 
 use super::{Config, Provider};
@@ -164,11 +165,14 @@ impl Config {
         positive("delivery.breaker_pause_seconds", self.delivery.breaker_pause_seconds);
         positive("retention.receipts_days", self.retention.receipts_days);
         positive("addresses.mx_timeout_seconds", self.addresses.mx_timeout_seconds);
-        if self.delivery.lease_seconds <= self.delivery.send_timeout_seconds {
-            problems.push(
-                "`delivery.lease_seconds` must be longer than `delivery.send_timeout_seconds`, or messages are sent twice"
-                    .into(),
-            );
+        let WorkerSettings { send_timeout, lease, .. } = self.worker_settings();
+        let least = WorkerSettings::least_lease(send_timeout);
+        if lease < least {
+            problems.push(format!(
+                "`delivery.lease_seconds` must be at least {}: two times `delivery.send_timeout_seconds`, so that a provider \
+                 that hangs leaves time for the next one, and 10 to record what became of the message",
+                least.as_secs()
+            ));
         }
         if self.keys.activation_seconds <= self.keys.refresh_seconds.saturating_mul(2) {
             problems.push(

@@ -321,7 +321,7 @@ impl Default for Delivery {
     fn default() -> Self {
         Self {
             concurrency: 32,
-            send_timeout_seconds: 30,
+            send_timeout_seconds: 25,
             lease_seconds: 60,
             breaker_failures: 5,
             breaker_pause_seconds: 10,

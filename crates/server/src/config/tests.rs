@@ -181,7 +181,11 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
         ),
         (format!("{MAIL}[delivery]\nconcurrency = 0\n"), "`delivery.concurrency`"),
         (format!("{MAIL}[keys]\nrefresh_seconds = 30\n"), "`keys.activation_seconds`"),
-        (format!("{MAIL}[delivery]\nlease_seconds = 30\n"), "`delivery.lease_seconds`"),
+        (format!("{MAIL}[delivery]\nlease_seconds = 59\n"), "`delivery.lease_seconds` must be at least 60"),
+        (
+            format!("{MAIL}[delivery]\nsend_timeout_seconds = 3\nlease_seconds = 15\n"),
+            "`delivery.lease_seconds` must be at least 16",
+        ),
         (format!("{MAIL}[metrics]\nlisten = \"127.0.0.1:7007\"\n"), "`metrics.listen`"),
         (format!("{MAIL}[tokens]\nissuer = \"\"\n"), "`tokens.issuer`"),
         (format!("{MAIL}[webauthn]\nrp_ids = [\"https://example.com\"]\n"), "`webauthn.rp_ids`"),

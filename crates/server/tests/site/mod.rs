@@ -46,7 +46,7 @@ impl Setup {
     }
 
     pub fn embedded(name: &str) -> Self {
-        Self { name: name.to_owned(), database: None, limits: String::new(), send_timeout_s: 3, lease_s: 6 }
+        Self { name: name.to_owned(), database: None, limits: String::new(), send_timeout_s: 3, lease_s: 16 }
     }
 
     /// The same with limits on its use of the database.
