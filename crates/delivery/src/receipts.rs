@@ -2,7 +2,10 @@
 //! left alone.
 //!
 //! Promise: what a provider did not sign changes nothing and is answered alike, whatever is wrong with it; what it tells twice
-//! counts once; the effects of one receipt become true together.
+//! counts once; the effects of one receipt become true together; a receipt that names our message counts as soon as the provider
+//! can send it; and none is asked for again for longer than a minute.
+
+mod first_heard;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +18,9 @@ use vestibule_engine::store::{ChangeSet, CommitError, Store, StoreError, Write};
 use vestibule_wire::EmailEventId;
 use vestibule_wire::view::{EmailEventDetails, EmailEventType};
 
-use crate::channel::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
+use crate::channel::receipt::{Fate, Ours, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
 use crate::suppression::SuppressionSettings;
+use first_heard::FirstHeard;
 
 /// A receipt this young may be faster than the record that the provider took its message.
 const YOUNG_MS: Millis = 60_000;
@@ -43,21 +47,24 @@ pub enum ReceiptNotKept {
 }
 
 /// Keeps receipts.
-pub struct ReceiptKeeper(ReceiptParts);
+pub struct ReceiptKeeper {
+    parts: ReceiptParts,
+    first_heard: FirstHeard,
+}
 
 impl ReceiptKeeper {
     /// Of these parts.
     pub fn new(parts: ReceiptParts) -> Self {
-        Self(parts)
+        Self { parts, first_heard: FirstHeard::default() }
     }
 
     /// Verifies a request and keeps what it tells.
     pub async fn keep(&self, provider: &str, request: &ReceiptRequest<'_>) -> Result<(), ReceiptNotKept> {
-        let Some((provider, reader)) = self.0.readers.get_key_value(provider) else {
+        let Some((provider, reader)) = self.parts.readers.get_key_value(provider) else {
             count("unknown", "refused");
             return Err(ReceiptNotKept::Refused);
         };
-        let now = self.0.clock.now_ms();
+        let now = self.parts.clock.now_ms();
         let receipts = match reader.read(request, now).await {
             Ok(receipts) => receipts,
             Err(error) => {
@@ -90,12 +97,10 @@ impl ReceiptKeeper {
     }
 
     async fn keep_one(&self, provider: &str, receipt: &Receipt, now: Millis) -> Result<Kept, StoreError> {
-        let found = self.0.store.handed_over(provider, &receipt.provider_message_id).await?;
-        let Some(handed) = found else {
-            let young = receipt.at.saturating_add(YOUNG_MS) > now;
-            return Ok(if young { Kept::TooEarly } else { Kept::Unknown });
+        let Some(handed) = self.handed_over(provider, receipt).await? else {
+            return Ok(self.not_known(provider, receipt, now));
         };
-        match self.0.store.commit(self.changes(&handed, receipt, now)).await {
+        match self.parts.store.commit(self.changes(&handed, receipt, now)).await {
             Ok(()) => {
                 tracing::debug!(provider, message_id = %handed.message_id, fate = ?receipt.fate, "receipt kept");
                 Ok(Kept::Told)
@@ -103,6 +108,41 @@ impl ReceiptKeeper {
             Err(CommitError::Conflict(_)) => Ok(Kept::Repeated),
             Err(CommitError::Unavailable(error)) => Err(error),
         }
+    }
+
+    /// The message of a receipt.
+    async fn handed_over(&self, provider: &str, receipt: &Receipt) -> Result<Option<HandedOver>, StoreError> {
+        let store = &self.parts.store;
+        let found = store.handed_over(provider, &receipt.provider_message_id).await?;
+        let (None, Some(ours)) = (&found, receipt.ours) else { return Ok(found) };
+        let Ours { message_id, channel, contact_key } = ours;
+        let mut changes = ChangeSet::new();
+        changes.push(Write::RecordHandOver {
+            provider: provider.to_owned(),
+            provider_message_id: receipt.provider_message_id.clone(),
+            message: message_id,
+            channel,
+            contact: contact_key,
+        });
+        match store.commit(changes).await {
+            Ok(()) | Err(CommitError::Conflict(_)) => {}
+            Err(CommitError::Unavailable(error)) => return Err(error),
+        }
+        store.handed_over(provider, &receipt.provider_message_id).await
+    }
+
+    /// What becomes of a receipt whose message is not known.
+    fn not_known(&self, provider: &str, receipt: &Receipt, now: Millis) -> Kept {
+        // The outbox had the message before its provider did. What is in neither place any more will not be back.
+        if receipt.ours.is_some() {
+            return Kept::Unknown;
+        }
+        let since = match receipt.at {
+            Some(at) => Some(at),
+            None => self.first_heard.since(provider, &receipt.provider_message_id, now),
+        };
+        let young = since.is_some_and(|since| since.saturating_add(YOUNG_MS) > now);
+        if young { Kept::TooEarly } else { Kept::Unknown }
     }
 
     /// What follows from a receipt.
@@ -121,7 +161,7 @@ impl ReceiptKeeper {
             Fate::Delivered | Fate::Delayed | Fate::Bounced { permanent: false } | Fate::Failed => None,
         };
         let suppress = reason
-            .and_then(|reason| self.0.suppression.of(reason, handed.tenant_id, handed.contact_key, now));
+            .and_then(|reason| self.parts.suppression.of(reason, handed.tenant_id, handed.contact_key, now));
         if let Some(suppress) = suppress {
             changes.push(Write::Suppress(suppress));
         }
@@ -178,7 +218,7 @@ fn event(handed: &HandedOver, receipt: &Receipt, fate: MessageFate, now: Millis)
     };
     let (event_type, details) = match receipt.fate {
         Fate::Delivered => {
-            let took = receipt.at.saturating_sub(handed.at).max(0);
+            let took = receipt.at.unwrap_or(now).saturating_sub(handed.at).max(0);
             let details =
                 EmailEventDetails { delivery_processing_time_millis: Some(took.to_string()), ..none };
             (EmailEventType::Delivery, details)

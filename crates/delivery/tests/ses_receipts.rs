@@ -113,7 +113,8 @@ async fn an_event_signed_in_either_version_is_read_and_the_certificate_fetched_o
         provider_message_id: "EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000".to_owned(),
         fate: Fate::Bounced { permanent: true },
         diagnostic: Some("smtp; 550 5.1.1".to_owned()),
-        at: 1_782_916_053_669,
+        at: Some(1_782_916_053_669),
+        ours: None,
     };
     for post in [v1(&api), v2(&api), v1(&api)] {
         assert_eq!(read(&receipts, &post, NOW).await, Ok(vec![expected.clone()]));

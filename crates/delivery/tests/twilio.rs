@@ -82,20 +82,24 @@ async fn an_api_key_logs_in_a_messaging_service_sends_and_a_callback_is_asked_fo
     let api = Api::start(taken()).await;
     let key = "SKbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
     let service = "MGcccccccccccccccccccccccccccccccc";
-    let url = "https://login.example.com/receipts/twilio?x=1";
-    let settings = TwilioSettings {
-        api_key: Some(TwilioApiKey { sid: key.to_owned(), secret: Secret::new("key secret".to_owned()) }),
-        sender: TwilioSender::MessagingService(service.to_owned()),
-        status_callback: Some(url.to_owned()),
-        ..settings(&api)
-    };
-    TwilioChannel::new(&settings).unwrap().send(&sms()).await.unwrap();
-    let asked = api.last();
-    assert_eq!(asked.headers["authorization"], authorization(key, "key secret"));
-    let form = form(&asked.body);
-    let value = |name: &str| form.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    assert_eq!((value("MessagingServiceSid"), value("From")), (Some(service), None));
-    assert_eq!(value("StatusCallback"), Some(url));
+    let url = "https://login.example.com/receipts/twilio";
+    for (url, joint) in [(url.to_owned(), '?'), (format!("{url}?x=1"), '&')] {
+        let settings = TwilioSettings {
+            api_key: Some(TwilioApiKey { sid: key.to_owned(), secret: Secret::new("key secret".to_owned()) }),
+            sender: TwilioSender::MessagingService(service.to_owned()),
+            status_callback: Some(url.clone()),
+            ..settings(&api)
+        };
+        let sms = sms();
+        TwilioChannel::new(&settings).unwrap().send(&sms).await.unwrap();
+        let asked = api.last();
+        assert_eq!(asked.headers["authorization"], authorization(key, "key secret"));
+        let form = form(&asked.body);
+        let value = |name: &str| form.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        assert_eq!((value("MessagingServiceSid"), value("From")), (Some(service), None));
+        let named = format!("{url}{joint}message={}", sms.message_id);
+        assert_eq!(value("StatusCallback"), Some(named.as_str()));
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod keys;
 
 use vestibule_engine::limits::{Bucket, CounterWindow};
 use vestibule_engine::model::Millis;
-use vestibule_engine::store::{ChangeSet, Write};
+use vestibule_engine::store::{ChangeSet, Write, channel_code};
 
 use crate::rows::credential_code;
 use crate::statements::Statement;
@@ -90,6 +90,7 @@ pub fn name(write: &Write) -> &'static str {
         Write::ClearOwnFailures { .. } => "ClearOwnFailures",
         Write::TrustIdentifier { .. } => "TrustIdentifier",
         Write::Enqueue(_) => "Enqueue",
+        Write::RecordHandOver { .. } => "RecordHandOver",
         Write::TellFate { .. } => "TellFate",
         Write::InsertEmailEvent(_) => "InsertEmailEvent",
         Write::Suppress(_) => "Suppress",
@@ -179,7 +180,7 @@ fn lock_rank(write: &Write) -> u8 {
         | Write::TrimExpiringKeys { .. }
         | Write::DeleteCredential { .. } => 8,
         Write::Enqueue(_) | Write::EnqueueDelivery(_) => 9,
-        Write::TellFate { .. } | Write::InsertEmailEvent(_) => 10,
+        Write::RecordHandOver { .. } | Write::TellFate { .. } | Write::InsertEmailEvent(_) => 10,
         // Many wait for the same ones: they are locked last, and soon free again.
         Write::Count { .. } | Write::Fill { .. } | Write::CreditVerified { .. } => 11,
         Write::InsertAbuse(_) | Write::AddAbuse(_) => 12,
@@ -274,6 +275,13 @@ pub fn steps(write: &Write, now: Millis) -> Vec<Step<'_>> {
             any(S::TrustIdentifier, params![tenant.as_bytes(), &contact.0, &identifier.0, now])
         }
         Write::Enqueue(message) => enqueue(message),
+        Write::RecordHandOver { provider, provider_message_id, message, channel, contact } => {
+            let channel = channel_code(*channel);
+            any(
+                S::RecordHandOver,
+                params![provider, provider_message_id, &contact.0, now, message.as_bytes(), channel],
+            )
+        }
         Write::TellFate { provider, provider_message_id, fate } => {
             delivery::tell_fate(provider, provider_message_id, *fate)
         }

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
-use vestibule_engine::model::Millis;
+use vestibule_engine::model::{ContactKey, Millis};
+use vestibule_wire::{MessageId, OtpType};
 
 /// How far the time a receipt was signed at may lie from now, where the signature covers one: what Standard Webhooks
 /// recommends.
@@ -61,8 +62,22 @@ pub struct Receipt {
     pub fate: Fate,
     /// Numbers and codes alone, as `smtp; 550 5.1.1` or `twilio; 30005`: words like to repeat the address.
     pub diagnostic: Option<String>,
-    /// When, as the provider says, else when it was told.
-    pub at: Millis,
+    /// When, where the provider says so.
+    pub at: Option<Millis>,
+    /// The message by what we call it, where the provider was given that and the receipt says it again: then it is found
+    /// although nobody has recorded yet, or never will, what the provider calls it.
+    pub ours: Option<Ours>,
+}
+
+/// A message as we call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ours {
+    /// The message.
+    pub message_id: MessageId,
+    /// How it went.
+    pub channel: OtpType,
+    /// The look-up form of its recipient.
+    pub contact_key: ContactKey,
 }
 
 /// Why a request is no receipt.

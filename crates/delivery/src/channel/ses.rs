@@ -182,6 +182,8 @@ struct Event {
 #[serde(rename_all = "camelCase")]
 struct Mail {
     message_id: String,
+    /// When it was sent.
+    timestamp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -227,13 +229,13 @@ struct Delay {
 impl Receipts for SesReceipts {
     async fn read(&self, request: &ReceiptRequest<'_>, now: Millis) -> Result<Vec<Receipt>, ReceiptRefused> {
         match self.0.read(request, now).await? {
-            Some(message) => receipt(&message, now).map(|receipt| receipt.into_iter().collect()),
+            Some(message) => receipt(&message).map(|receipt| receipt.into_iter().collect()),
             None => Ok(Vec::new()),
         }
     }
 }
 
-fn receipt(message: &str, now: Millis) -> Result<Option<Receipt>, ReceiptRefused> {
+fn receipt(message: &str) -> Result<Option<Receipt>, ReceiptRefused> {
     // When a topic is set up, SES says so in plain words.
     if message.starts_with("Successfully validated SNS topic") {
         return Ok(None);
@@ -267,8 +269,10 @@ fn receipt(message: &str, now: Millis) -> Result<Option<Receipt>, ReceiptRefused
         // Send, which is known, and what the recipient did with it, which is nobody's business.
         _ => return Ok(None),
     };
-    let at = at.and_then(|at| at.parse::<jiff::Timestamp>().ok()).map_or(now, |at| at.as_millisecond());
-    Ok(Some(Receipt { provider_message_id: mail.message_id, fate, diagnostic, at }))
+    let Mail { message_id, timestamp } = mail;
+    let at = at.or(timestamp).and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let at = at.map(jiff::Timestamp::as_millisecond);
+    Ok(Some(Receipt { provider_message_id: message_id, fate, diagnostic, at, ours: None }))
 }
 
 /// Of the mail server's answer; else the status by itself.

@@ -12,18 +12,20 @@ use reqwest::Url;
 use serde::Deserialize;
 use vestibule_crypto::fingerprint::{hmac_sha1, same_mac};
 use vestibule_crypto::secret::Secret;
-use vestibule_engine::model::Millis;
-use vestibule_wire::OtpType;
+use vestibule_engine::model::{ContactKey, Millis};
+use vestibule_wire::{Contact, MessageId, OtpType};
 
 use super::client::{
     Answer, ProviderConfigError, Refusal, ask, client, endpoint, form_decoded, form_encoded,
 };
-use super::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
+use super::receipt::{Fate, Ours, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
 use super::{Accepted, Channel, Delivery, SendError};
 use crate::render::Rendered;
 
 /// Where Twilio is.
 const ENDPOINT: &str = "https://api.twilio.com";
+/// Our id of a message in the URL that Twilio calls with its status.
+const MESSAGE: &str = "message";
 /// Seconds a message may wait at Twilio, as it allows.
 const VALIDITY_S: (i64, i64) = (1, 36_000);
 
@@ -118,7 +120,8 @@ pub struct TwilioSettings {
     pub api_key: Option<TwilioApiKey>,
     /// Who the messages come from.
     pub sender: TwilioSender,
-    /// Where Twilio tells what became of a message: the public URL of [`TwilioReceipts`]. None: it tells nothing.
+    /// Where Twilio tells what became of a message: the public URL of [`TwilioReceipts`], to which each message adds its id.
+    /// None: it tells nothing.
     pub status_callback: Option<String>,
     /// Another address of the API, for a region of Twilio's or for tests.
     pub endpoint: Option<String>,
@@ -221,7 +224,12 @@ impl Channel for TwilioChannel {
             TwilioSender::From(from) => ("From", from),
             TwilioSender::MessagingService(sid) => ("MessagingServiceSid", sid),
         });
-        if let Some(url) = &self.status_callback {
+        let callback = self.status_callback.as_ref().map(|url| {
+            // As it was written: Twilio signs what it is given, and we verify what we are called by.
+            let joint = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{joint}{MESSAGE}={}", delivery.message_id)
+        });
+        if let Some(url) = &callback {
             form.push(("StatusCallback", url));
         }
         let request = self
@@ -282,7 +290,7 @@ impl TwilioReceipts {
 
 #[async_trait]
 impl Receipts for TwilioReceipts {
-    async fn read(&self, request: &ReceiptRequest<'_>, now: Millis) -> Result<Vec<Receipt>, ReceiptRefused> {
+    async fn read(&self, request: &ReceiptRequest<'_>, _: Millis) -> Result<Vec<Receipt>, ReceiptRefused> {
         let given = request.header("x-twilio-signature").ok_or(ReceiptRefused::Signature)?;
         let given = STANDARD.decode(given).map_err(|_| ReceiptRefused::Signature)?;
         let parameters = form_decoded(request.body);
@@ -307,9 +315,22 @@ impl Receipts for TwilioReceipts {
             fate,
             diagnostic: code.map(|code| format!("twilio; {code}")),
             // The callback has no time that can be relied on: `RawDlrDoneDate` knows neither seconds nor zone.
-            at: now,
+            at: None,
+            ours: value("To").and_then(|to| ours(request.url, to)),
         }])
     }
+}
+
+/// The message that a signed URL names.
+fn ours(url: &str, to: &str) -> Option<Ours> {
+    let url = Url::parse(url).ok()?;
+    let (_, id) = url.query_pairs().find(|(name, _)| name == MESSAGE)?;
+    let contact = Contact::phone(to).ok()?;
+    Some(Ours {
+        message_id: MessageId(id.parse().ok()?),
+        channel: contact.kind(),
+        contact_key: ContactKey::of(&contact),
+    })
 }
 
 /// What a status tells; nothing while the message is on its way.

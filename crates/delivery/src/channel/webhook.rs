@@ -237,7 +237,8 @@ impl Receipts for WebhookReceipts {
             provider_message_id: message_id.to_string(),
             fate,
             diagnostic: code.filter(plain).map(|code| format!("webhook; {code}")),
-            at: at_ms.unwrap_or(now),
+            at: at_ms,
+            ours: None,
         }])
     }
 }
@@ -334,24 +335,25 @@ mod tests {
     async fn a_signed_receipt_tells_what_became_of_a_message() {
         let told = |rest: &str| format!("{{\"messageId\":\"{ID}\",{rest}}}");
         for (rest, fate, diagnostic, at) in [
-            ("\"status\":\"delivered\"", Fate::Delivered, None, NOW),
-            ("\"status\":\"delayed\",\"atMs\":5", Fate::Delayed, None, 5),
-            ("\"status\":\"bounced\"", Fate::Bounced { permanent: false }, None, NOW),
+            ("\"status\":\"delivered\"", Fate::Delivered, None, None),
+            ("\"status\":\"delayed\",\"atMs\":5", Fate::Delayed, None, Some(5)),
+            ("\"status\":\"bounced\"", Fate::Bounced { permanent: false }, None, None),
             (
                 "\"status\":\"bounced\",\"permanent\":true,\"code\":\"EC-12\"",
                 Fate::Bounced { permanent: true },
                 Some("webhook; EC-12"),
-                NOW,
+                None,
             ),
-            ("\"status\":\"complained\",\"more\":1", Fate::Complained, None, NOW),
-            ("\"status\":\"failed\",\"code\":\"no +15551234567\"", Fate::Failed, None, NOW),
-            ("\"status\":\"failed\",\"code\":\"15551234567\"", Fate::Failed, None, NOW),
+            ("\"status\":\"complained\",\"more\":1", Fate::Complained, None, None),
+            ("\"status\":\"failed\",\"code\":\"no +15551234567\"", Fate::Failed, None, None),
+            ("\"status\":\"failed\",\"code\":\"15551234567\"", Fate::Failed, None, None),
         ] {
             let expected = Receipt {
                 provider_message_id: ID.to_owned(),
                 fate,
                 diagnostic: diagnostic.map(str::to_owned),
                 at,
+                ours: None,
             };
             assert_eq!(read(&told(rest), NOW / 1000, None).await, Ok(vec![expected]), "{rest}");
         }

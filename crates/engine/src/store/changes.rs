@@ -1,6 +1,6 @@
 //! What a decision writes: an ordered list of guarded writes.
 
-use vestibule_wire::{Locale, OrganizationId, OtpId, TemplateId, TokenId, UserId};
+use vestibule_wire::{Locale, MessageId, OrganizationId, OtpId, OtpType, TemplateId, TokenId, UserId};
 
 use crate::limits::{Bucket, CounterWindow};
 use crate::model::{
@@ -189,6 +189,20 @@ pub enum Write {
     },
     /// A message to be sent.
     Enqueue(Box<OutboxMessage>),
+    /// Remembers that a provider took a message, where its own word overtakes the worker's. No guard: nothing happens where
+    /// it is known, or where the outbox has no such message.
+    RecordHandOver {
+        /// The provider.
+        provider: String,
+        /// What it calls the message.
+        provider_message_id: String,
+        /// The message.
+        message: MessageId,
+        /// How it went.
+        channel: OtpType,
+        /// Who it went to.
+        contact: ContactKey,
+    },
     /// Remembers what a provider told of a message that it took. Guard: it took it, and did not tell this before.
     TellFate {
         /// The provider.

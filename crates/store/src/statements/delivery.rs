@@ -6,6 +6,14 @@ pub(super) const INSERT_HANDED_OVER: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
 );
 
+/// `$1` provider, `$2` its name for the message, `$3` contact, `$4` now, `$5` the message, `$6` how it went.
+pub(super) const RECORD_HAND_OVER: &str = concat!(
+    "INSERT INTO handed_over (",
+    handed_over!(""),
+    ") SELECT $1, $2, id, organization_id, tenant_id, channel, $3, NULL, $4, 1 FROM outbox \
+    WHERE id = $5 AND channel = $6 AND endpoint_id IS NULL ON CONFLICT DO NOTHING"
+);
+
 pub(super) const HANDED_OVER: &str = concat!(
     "SELECT ",
     handed_over!(""),

@@ -185,6 +185,7 @@ statements! {
     RetryMessage "retry_message" => same(upkeep::RETRY_MESSAGE);
     InsertEmailEvent "insert_email_event" => dialect::INSERT_EMAIL_EVENT;
     InsertHandedOver "insert_handed_over" => same(delivery::INSERT_HANDED_OVER);
+    RecordHandOver "record_hand_over" => same(delivery::RECORD_HAND_OVER);
     HandedOver "handed_over" => same(delivery::HANDED_OVER);
     TellFate "tell_fate" => same(delivery::TELL_FATE);
     TellEmailEvent "tell_email_event" => same(delivery::TELL_EMAIL_EVENT);

@@ -5,7 +5,7 @@ use vestibule_engine::model::{
 };
 use vestibule_engine::store::{IntentKeys, Outcome, Retention, Settlement, SuppressContact, Write};
 use vestibule_wire::view::EmailEventType;
-use vestibule_wire::{OrganizationId, OtpType};
+use vestibule_wire::{MessageId, OrganizationId, OtpType};
 
 use super::fixtures::*;
 use super::outbox::{claim_up_to, event};
@@ -131,6 +131,43 @@ pub async fn what_a_provider_took_is_remembered_whoever_has_the_lease(s: Subject
     };
     assert!(s.store.settle_message(it.id, alive, &again).await.unwrap());
     assert_eq!(found(&s, "m-1").await.map(|handed| handed.at), Some(START), "the first word counts");
+}
+
+pub async fn a_provider_may_tell_of_a_message_before_the_worker(s: Subject) {
+    let (parent, worker) = (s.parent().await, new_id());
+    let sub = s.sub(parent).await;
+    let sms =
+        OutboxMessage { organization_id: sub, tenant_id: parent, channel: OtpType::Sms, ..message(parent) };
+    s.commit(vec![Write::Enqueue(Box::new(sms.clone()))]).await;
+    let record = |name: &str, message, channel| {
+        vec![Write::RecordHandOver {
+            provider: "ses".to_owned(),
+            provider_message_id: name.to_owned(),
+            message,
+            channel,
+            contact: contact("ada@example.com"),
+        }]
+    };
+    claim_up_to(&s, worker, 1).await;
+    s.commit(record("m-2", MessageId(new_id()), OtpType::Sms)).await;
+    s.commit(record("m-3", sms.id, OtpType::Email)).await;
+    assert_eq!((found(&s, "m-2").await, found(&s, "m-3").await), (None, None));
+    let expected = HandedOver { at: s.now(), ..handed_over(&sms, "m-1") };
+    let recorded = parallel(6, |_| {
+        let s = s.clone();
+        let writes = [record("m-1", sms.id, OtpType::Sms), tell("m-1", MessageFate::Bounced)].concat();
+        async move { s.try_commit(writes).await }
+    })
+    .await;
+    assert_eq!(applied(&recorded), 1);
+    s.clock.advance(10);
+    let late = HandedOver { at: s.now(), ..handed_over(&sms, "m-1") };
+    let settlement = Settlement { handed_over: Some(late), ..Outcome::Sent.into() };
+    assert!(s.store.settle_message(sms.id, worker, &settlement).await.unwrap());
+    let bounced = HandedOver { fate: MessageFate::Bounced, ..expected };
+    assert_eq!(found(&s, "m-1").await, Some(bounced), "what was told stays told");
+    s.commit(record("m-4", sms.id, OtpType::Sms)).await;
+    assert!(found(&s, "m-4").await.is_some(), "of a message whose body is gone, too");
 }
 
 fn tell(name: &str, fate: MessageFate) -> Vec<Write> {

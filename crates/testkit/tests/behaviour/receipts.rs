@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use vestibule_delivery::channel::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
+use vestibule_delivery::channel::receipt::{Fate, Ours, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
 use vestibule_delivery::channel::{Accepted, Channel, Delivery, SendError};
 use vestibule_delivery::receipts::{ReceiptKeeper, ReceiptNotKept, ReceiptParts};
 use vestibule_delivery::routing::Routing;
@@ -16,17 +16,18 @@ use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
 use vestibule_delivery::{MessageSettings, SuppressionSettings};
 use vestibule_engine::Clock;
 use vestibule_engine::limits::Limit;
+use vestibule_engine::model::{ContactKey, MessageFate};
 use vestibule_http::{
     AddressLimits, App, AppState, IncomingReceipt, ReceiptDoor, ReceiptSurface, RequestLimits,
 };
 use vestibule_testkit::TestServer;
-use vestibule_wire::{ActivityType, OtpType, Refusal};
+use vestibule_wire::{ActivityType, Contact, MessageId, OtpType, Refusal};
 
 const PATH: &str = "/vestibule/v1/receipts/mailer";
 const EMAIL: &str = "Ann@example.com";
 
 /// A provider that calls a message by its own id with `p-` before it, and signs by a header. What it tells is JSON: the message's
-/// name, its fate, and how many milliseconds ago.
+/// name, its fate, how many milliseconds ago (null: it has no clock), and perhaps our id of it and its recipient.
 struct Mailer;
 
 #[async_trait]
@@ -66,7 +67,15 @@ impl Receipts for Mailer {
             provider_message_id: told["message"].as_str().ok_or(ReceiptRefused::Malformed)?.to_owned(),
             fate,
             diagnostic: Some("smtp; 550 5.1.1".to_owned()),
-            at: now - told["ago"].as_i64().unwrap_or_default(),
+            at: told["ago"].as_i64().map(|ago| now - ago),
+            ours: told["ours"].as_str().map(|id| {
+                let contact = Contact::phone(told["to"].as_str().expect("a number")).expect("a number");
+                Ours {
+                    message_id: MessageId(id.parse().expect("an id")),
+                    channel: OtpType::Sms,
+                    contact_key: ContactKey::of(&contact),
+                }
+            }),
         }])
     }
 }
@@ -148,8 +157,11 @@ impl Subject {
 
     /// A receipt as the provider signs it.
     async fn tell(&self, message: &str, fate: &str, ago: i64) -> u16 {
-        let body = json!({ "message": message, "fate": fate, "ago": ago }).to_string();
-        self.post(PATH, &format!("https://login.example.com{PATH}"), body).await.0
+        self.tell_all(json!({ "message": message, "fate": fate, "ago": ago })).await
+    }
+
+    async fn tell_all(&self, told: Value) -> u16 {
+        self.post(PATH, &format!("https://login.example.com{PATH}"), told.to_string()).await.0
     }
 
     async fn events(&self, email: &str) -> Vec<Value> {
@@ -183,7 +195,7 @@ async fn a_receipt_updates_its_message_and_is_listed_once() {
     assert_eq!(events[0]["messageId"], events[2]["messageId"]);
     assert_eq!(events[0]["timestamp"], s.server.clock.now().to_string());
     let handed = s.server.store.handed_over("mailer", &message).await.expect("the store answers");
-    assert_eq!(handed.map(|handed| handed.fate), Some(vestibule_engine::model::MessageFate::Delivered));
+    assert_eq!(handed.map(|handed| handed.fate), Some(MessageFate::Delivered));
     assert!(s.init("OTP_TYPE_EMAIL", EMAIL).await.status == 200, "an address that takes mail gets more");
 }
 
@@ -296,6 +308,54 @@ async fn a_receipt_that_comes_before_its_message_is_known_is_to_come_again() {
     let s = Subject::start().await;
     assert_eq!(s.tell("p-early", "delivered", 1_000).await, 503);
     assert_eq!(s.tell("p-forgotten", "delivered", 3_600_000).await, 200, "nobody waits for it");
+}
+
+#[tokio::test]
+async fn a_message_that_stays_unknown_is_asked_for_again_no_longer_than_a_minute() {
+    let s = Subject::start().await;
+    let told = |message: &str| json!({ "message": message, "fate": "delivered" });
+    let mut statuses = Vec::new();
+    // As providers do: in pauses that grow.
+    for pause in [1, 8, 50, 1, 3600, 7200] {
+        statuses.push(s.tell_all(told("p-unknown")).await);
+        s.server.clock.advance_s(pause);
+    }
+    assert_eq!(statuses, [503, 503, 503, 503, 200, 200]);
+    assert_eq!(s.tell_all(told("p-another")).await, 503, "each has a minute of its own");
+}
+
+#[tokio::test]
+async fn a_receipt_that_names_our_message_counts_before_the_worker_has_recorded_anything() {
+    let s = Subject::start().await;
+    let number = "+14155552671";
+    assert_eq!(s.init("OTP_TYPE_SMS", number).await.status, 200);
+    let worker = uuid::Uuid::from_u128(2);
+    let claimed = s.server.store.claim_messages(worker, 10, 60_000).await.expect("the store answers");
+    let [message] = &claimed[..] else { panic!("one message: {claimed:?}") };
+    let id = message.message.id;
+    let told = json!({ "message": "p-early", "fate": "gone", "ours": id.to_string(), "to": number });
+    for _ in 0..2 {
+        assert_eq!(s.tell_all(told.clone()).await, 200);
+    }
+    s.server.clock.advance_s(600);
+    let refused = s.init("OTP_TYPE_SMS", number).await;
+    assert_eq!((refused.status, &refused.body["message"]), (400, &json!("could not reach phone number")));
+    let handed = s.server.store.handed_over("mailer", "p-early").await.expect("the store answers");
+    let handed = handed.expect("it is recorded");
+    assert_eq!((handed.message_id, handed.fate), (id, MessageFate::Bounced));
+    assert_eq!(handed.tenant_id, s.server.tenant.organization_id);
+}
+
+#[tokio::test]
+async fn a_receipt_that_names_a_message_nobody_has_is_not_asked_for_again() {
+    let s = Subject::start().await;
+    let told = json!({
+        "message": "p-1", "fate": "gone", "to": "+14155552671",
+        "ours": "0199a7c4-5d6e-7000-8000-3f2a1b0c9d8e",
+    });
+    assert_eq!(s.tell_all(told).await, 200);
+    assert_eq!(s.server.store.handed_over("mailer", "p-1").await.expect("the store answers"), None);
+    assert_eq!(s.init("OTP_TYPE_SMS", "+14155552671").await.status, 200, "nobody is left alone for it");
 }
 
 #[tokio::test]

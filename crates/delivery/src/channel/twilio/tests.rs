@@ -72,9 +72,51 @@ async fn a_callback_tells_what_became_of_a_message() {
             provider_message_id: "SM1234".to_owned(),
             fate,
             diagnostic: diagnostic.map(str::to_owned),
-            at: 1000,
+            at: None,
+            ours: None,
         });
         assert_eq!(read(&body(status, code)).await, Ok(expected.into_iter().collect()), "{status} {code}");
+    }
+}
+
+/// What a callback to this URL about a message to this number says of ours.
+async fn named(url: &str, to: &str) -> Option<Ours> {
+    let body = body("delivered", "").replace("To=%2B15551234567", to);
+    let headers = signed(&body, url);
+    let request = ReceiptRequest { url, headers: &headers, body: body.as_bytes(), client: None };
+    receipts("token").read(&request, 1000).await.unwrap().remove(0).ours
+}
+
+#[tokio::test]
+async fn a_callback_names_our_message_by_its_url_and_recipient() {
+    const ID: &str = "0199a7c4-5d6e-7000-8000-3f2a1b0c9d8e";
+    let ours = Ours {
+        message_id: MessageId(ID.parse().unwrap()),
+        channel: OtpType::Sms,
+        contact_key: ContactKey::of(&Contact::phone("+15551234567").unwrap()),
+    };
+    let to = "To=%2B15551234567";
+    assert_eq!(named(&format!("{URL}?message={ID}"), to).await, Some(ours));
+    assert_eq!(named(&format!("{URL}?x=1&message={ID}"), to).await, Some(ours));
+    for (url, to) in [
+        (URL.to_owned(), to),
+        (format!("{URL}?message="), to),
+        (format!("{URL}?message=5"), to),
+        (format!("{URL}?messages={ID}"), to),
+        (format!("{URL}?message={ID}"), "To="),
+        (format!("{URL}?message={ID}"), "To=whatsapp%3A%2B15551234567"),
+    ] {
+        assert_eq!(named(&url, to).await, None, "{url} {to}");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_about_another_message_than_the_signed_one_is_refused() {
+    let body = body("delivered", "");
+    let headers = signed(&body, &format!("{URL}?message=0199a7c4-5d6e-7000-8000-3f2a1b0c9d8e"));
+    for url in [URL.to_owned(), format!("{URL}?message=0199a7c4-5d6e-7000-8000-3f2a1b0c9d8f")] {
+        let request = ReceiptRequest { url: &url, headers: &headers, body: body.as_bytes(), client: None };
+        assert_eq!(receipts("token").read(&request, 1000).await, Err(ReceiptRefused::Signature), "{url}");
     }
 }
 
