@@ -30,7 +30,7 @@ pub use sns_message::SnsMessages;
 pub use twilio::{TwilioApiKey, TwilioChannel, TwilioReceipts, TwilioSender, TwilioSettings};
 pub use webhook::{SmsWebhookChannel, WebhookConfigError, WebhookReceipts, WebhookSecret};
 
-use crate::render::Rendered;
+use crate::render::{Rendered, RenderedEmail, RenderedSms};
 
 /// One message on its way. `Debug` shows neither contact nor code nor text.
 #[derive(Clone)]
@@ -53,6 +53,24 @@ pub struct Delivery {
     pub code: String,
     /// What to send.
     pub message: Rendered,
+}
+
+impl Delivery {
+    /// The e-mail, for a channel that sends nothing else.
+    fn email(&self) -> Result<&RenderedEmail, SendError> {
+        match &self.message {
+            Rendered::Email(email) => Ok(email),
+            Rendered::Sms(_) => Err(SendError::never("this channel sends e-mails only")),
+        }
+    }
+
+    /// The SMS, for a channel that sends nothing else.
+    fn sms(&self) -> Result<&RenderedSms, SendError> {
+        match &self.message {
+            Rendered::Sms(sms) => Ok(sms),
+            Rendered::Email(_) => Err(SendError::never("this channel sends SMS only")),
+        }
+    }
 }
 
 impl std::fmt::Debug for Delivery {

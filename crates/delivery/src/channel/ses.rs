@@ -17,7 +17,6 @@ use super::mail;
 use super::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts, smtp_diagnostic};
 use super::sns_message::SnsMessages;
 use super::{Accepted, Channel, Delivery, SendError};
-use crate::render::Rendered;
 
 /// What the errors of `SendEmail` come to. None is held against the recipient: `MessageRejected` also means a sandbox, and of an
 /// address that does not exist SES tells later, by an event.
@@ -118,9 +117,7 @@ impl Channel for SesChannel {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
-        let Rendered::Email(email) = &delivery.message else {
-            return Err(SendError::never("this channel sends e-mails only"));
-        };
+        let email = delivery.email()?;
         let (envelope, message) = mail::build(delivery, email)?;
         let cannot = || SendError::never("the message cannot be composed");
         let from = envelope.from().ok_or_else(cannot)?.to_string();

@@ -18,7 +18,6 @@ use vestibule_wire::OtpType;
 use super::dkim::{Dkim, DkimConfigError, DkimSettings};
 use super::smtp_answer::{Step, enhanced_code, judge};
 use super::{Accepted, Channel, Delivery, SendError, is_loopback, mail};
-use crate::render::Rendered;
 
 /// Connections that were idle for longer are not used again; common servers keep them for five minutes.
 const IDLE: Duration = Duration::from_secs(60);
@@ -257,9 +256,7 @@ impl Channel for SmtpChannel {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
-        let Rendered::Email(email) = &delivery.message else {
-            return Err(SendError::never("this channel sends e-mails only"));
-        };
+        let email = delivery.email()?;
         let (envelope, message) = mail::build(delivery, email)?;
         let message = self.dkim.sign(message, &email.from.address, delivery.now);
         // A crowd before us tells nothing of the server.

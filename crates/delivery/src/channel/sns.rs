@@ -8,7 +8,6 @@ use vestibule_wire::OtpType;
 use super::aws::{AwsClient, AwsSettings};
 use super::client::{Answer, ProviderConfigError, Refusal, form_encoded};
 use super::{Accepted, Channel, Delivery, SendError};
-use crate::render::Rendered;
 
 /// What the errors of `Publish` come to. Those of a parameter are told apart further on.
 const ERRORS: &[(&str, Refusal)] = &[
@@ -146,9 +145,7 @@ impl Channel for SnsChannel {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
-        let Rendered::Sms(sms) = &delivery.message else {
-            return Err(SendError::never("this channel sends SMS only"));
-        };
+        let sms = delivery.sms()?;
         let body = self.form(&sms.to, &sms.text).into_bytes();
         let answer =
             self.aws.post("", "application/x-www-form-urlencoded; charset=utf-8", body, delivery.now).await?;

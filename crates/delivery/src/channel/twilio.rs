@@ -20,7 +20,6 @@ use super::client::{
 };
 use super::receipt::{Fate, Ours, Receipt, ReceiptRefused, ReceiptRequest, Receipts};
 use super::{Accepted, Channel, Delivery, SendError};
-use crate::render::Rendered;
 
 /// Where Twilio is.
 const ENDPOINT: &str = "https://api.twilio.com";
@@ -214,9 +213,7 @@ impl Channel for TwilioChannel {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
-        let Rendered::Sms(sms) = &delivery.message else {
-            return Err(SendError::never("this channel sends SMS only"));
-        };
+        let sms = delivery.sms()?;
         let left_s = (delivery.expires_at - delivery.now).div_euclid(1000);
         let validity = left_s.clamp(VALIDITY_S.0, VALIDITY_S.1).to_string();
         let mut form = vec![("To", sms.to.as_str()), ("Body", &sms.text), ("ValidityPeriod", &validity)];

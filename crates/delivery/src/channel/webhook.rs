@@ -20,7 +20,6 @@ use zeroize::Zeroize;
 use super::client::{self, Refusal};
 use super::receipt::{Fate, Receipt, ReceiptRefused, ReceiptRequest, Receipts, TOLERANCE_MS};
 use super::{Accepted, Channel, Delivery, SendError, is_loopback};
-use crate::render::Rendered;
 
 /// Why a channel could not be set up; the text says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,9 +129,7 @@ impl Channel for SmsWebhookChannel {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
-        let Rendered::Sms(sms) = &delivery.message else {
-            return Err(SendError::never("this channel sends SMS only"));
-        };
+        let sms = delivery.sms()?;
         let body = serde_json::to_string(&Body {
             message_id: delivery.message_id,
             otp_id: delivery.otp_id,
