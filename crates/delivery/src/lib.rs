@@ -7,6 +7,7 @@
 pub mod channel;
 pub mod domains;
 mod gsm7;
+mod outbox;
 pub mod preview;
 pub mod receipts;
 pub mod render;

@@ -23,16 +23,12 @@ use super::courier::{Answer, Courier};
 use super::health::Health;
 use super::schedule::pause_after;
 use super::store::DeliveryStore;
+use crate::outbox::{PAUSE, ended_early, finish, record, until};
 
-/// Wait after a look that failed, and where the store calls something due that another worker holds.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Time for the last outcomes to be recorded, after posting was abandoned.
-const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// What tasks are about, in logs.
+const WHAT: &str = "webhook deliveries";
 /// Endpoints looked at in one go.
 const PAGE: u32 = 64;
-/// Times a record is tried when the store is away, and the first pause between two.
-const RECORD_TRIES: u32 = 6;
-const FIRST_RECORD_DELAY: Duration = Duration::from_millis(100);
 
 /// Limits of a worker.
 #[derive(Debug, Clone)]
@@ -214,7 +210,9 @@ impl<S: DeliveryStore + ?Sized + 'static> DeliveryWorker<S> {
                 match self.shared.look(&mut cursor, &in_flight).await {
                     Ok(found) => {
                         look = found.more;
-                        deadline = Instant::now() + self.until(found.next);
+                        let poll = settings.poll;
+                        let wait = found.next.map_or(poll, |at| until(at, &*self.shared.clock, poll));
+                        deadline = Instant::now() + wait;
                         for (owner, delivery) in found.claimed {
                             in_flight.add(delivery.endpoint_id, 1);
                             let (shared, abandon) = (Arc::clone(&self.shared), abandon.clone());
@@ -235,7 +233,7 @@ impl<S: DeliveryStore + ?Sized + 'static> DeliveryWorker<S> {
                     match done {
                         Ok(done) => in_flight.remove(done.endpoint),
                         // The task catches panics itself, so that its endpoint is known.
-                        Err(error) => tracing::error!(panicked = error.is_panic(), "a webhook task ended early"),
+                        Err(error) => ended_early(&error, WHAT),
                     }
                     look = true;
                 }
@@ -247,29 +245,7 @@ impl<S: DeliveryStore + ?Sized + 'static> DeliveryWorker<S> {
                 }
             }
         }
-        self.finish(tasks, &abandon).await;
-    }
-
-    async fn finish(&self, mut tasks: JoinSet<Done>, abandon: &CancellationToken) {
-        let all = async |tasks: &mut JoinSet<Done>| while tasks.join_next().await.is_some() {};
-        if tokio::time::timeout(self.shared.settings.drain, all(&mut tasks)).await.is_err() {
-            abandon.cancel();
-            if tokio::time::timeout(LAST_RECORDS, all(&mut tasks)).await.is_err() {
-                tracing::error!(
-                    deliveries = tasks.len(),
-                    "webhook deliveries stay leased until their lease ends"
-                );
-                tasks.abort_all();
-            }
-        }
-    }
-
-    /// At least a pause: what is due already was just claimed, or is held by another worker.
-    fn until(&self, at: Option<Millis>) -> Duration {
-        let poll = self.shared.settings.poll;
-        let Some(at) = at else { return poll };
-        let wait = u64::try_from(at.saturating_sub(self.shared.clock.now_ms())).unwrap_or(0);
-        Duration::from_millis(wait).clamp(PAUSE.min(poll), poll)
+        finish(tasks, settings.drain, &abandon, WHAT).await;
     }
 }
 
@@ -424,24 +400,18 @@ impl<S: DeliveryStore + ?Sized> Shared<S> {
     /// Records an outcome; a store that is away for a moment must not cause a second delivery.
     async fn record(&self, delivery: &WebhookDelivery, outcome: &Outcome) -> bool {
         let event_id = delivery.event_id;
-        let mut delay = FIRST_RECORD_DELAY;
-        for attempt in 1..=RECORD_TRIES {
-            match self.store.settle(delivery.id, self.id, outcome).await {
-                Ok(true) => return true,
-                Ok(false) => {
-                    tracing::warn!(%event_id, "the delivery's lease went to another worker; it may be made twice");
-                    return false;
-                }
-                Err(error) if attempt < RECORD_TRIES => {
-                    tracing::warn!(%event_id, %error, "the delivery's outcome is not recorded yet");
-                    tokio::time::sleep(delay).await;
-                    delay *= 2;
-                }
-                Err(error) => {
-                    tracing::error!(%event_id, %error, "the delivery's outcome is not recorded; it may be made twice");
-                }
+        let settle = || self.store.settle(delivery.id, self.id, outcome);
+        let not_yet = |error: &StoreError| tracing::warn!(%event_id, %error, "the delivery's outcome is not recorded yet");
+        let recorded = record(settle, not_yet).await;
+        match &recorded {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(%event_id, "the delivery's lease went to another worker; it may be made twice");
+            }
+            Err(error) => {
+                tracing::error!(%event_id, %error, "the delivery's outcome is not recorded; it may be made twice");
             }
         }
-        false
+        recorded.unwrap_or(false)
     }
 }

@@ -9,19 +9,16 @@ use vestibule_engine::model::{
     ContactKey, HandedOver, MailHead, MessageFate, Millis, OutboxMessage, SuppressedFor,
 };
 use vestibule_engine::outbox;
-use vestibule_engine::store::{ClaimedMessage, Outcome, Settlement, SuppressContact};
+use vestibule_engine::store::{ClaimedMessage, Outcome, Settlement, StoreError, SuppressContact};
 use vestibule_wire::{Contact, MessageId};
 
 use super::ask::{NotTaken, Taken};
 use super::event::event;
 use super::{OutboxStore, Shared};
 use crate::channel::{Delivery, Fault, Retry, SendError};
+use crate::outbox::record;
 use crate::render::{Rendered, render};
 use crate::routing::label;
-
-/// Times a record is tried when the store is away. Together they wait about three seconds.
-const RECORD_TRIES: u32 = 6;
-const FIRST_RECORD_DELAY: Duration = Duration::from_millis(100);
 
 /// What became of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,25 +181,19 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
 
     /// Records what became of a message; a store that is away for a moment must not cause a second one.
     async fn record(&self, message_id: MessageId, settlement: &Settlement) -> bool {
-        let mut delay = FIRST_RECORD_DELAY;
-        for attempt in 1..=RECORD_TRIES {
-            match self.store.settle(message_id, self.id, settlement).await {
-                Ok(true) => return true,
-                Ok(false) => {
-                    tracing::warn!(%message_id, "the message's lease went to another worker; it may have been sent twice");
-                    return false;
-                }
-                Err(error) if attempt < RECORD_TRIES => {
-                    tracing::warn!(%message_id, %error, "the message's outcome is not recorded yet");
-                    tokio::time::sleep(delay).await;
-                    delay *= 2;
-                }
-                Err(error) => {
-                    tracing::error!(%message_id, %error, "the message's outcome is not recorded; it may be sent twice");
-                }
+        let settle = || self.store.settle(message_id, self.id, settlement);
+        let not_yet = |error: &StoreError| tracing::warn!(%message_id, %error, "the message's outcome is not recorded yet");
+        let recorded = record(settle, not_yet).await;
+        match &recorded {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(%message_id, "the message's lease went to another worker; it may have been sent twice");
+            }
+            Err(error) => {
+                tracing::error!(%message_id, %error, "the message's outcome is not recorded; it may be sent twice");
             }
         }
-        false
+        recorded.unwrap_or(false)
     }
 }
 

@@ -28,19 +28,18 @@ use vestibule_engine::store::{ClaimedMessage, Outcome, StoreError};
 pub use schedule::Schedule;
 pub use store::OutboxStore;
 
+use crate::outbox::{self, PAUSE};
 use crate::routing::{BreakerSettings, Router, Routing};
 use crate::settings::MessageTable;
 use crate::suppression::SuppressionSettings;
 use attempt::Tried;
 
-/// Wait after a claim that failed, and where the store calls something due that another worker holds.
-const PAUSE: Duration = Duration::from_millis(250);
 /// Of a lease, what recording an outcome may take.
 const RECORDING: Duration = Duration::from_secs(9);
 /// What passes beside the conversations with providers: between the claim and the first, and from one to the next.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Time for the last outcomes to be recorded, after sending was abandoned.
-const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// What tasks are about, in logs.
+const WHAT: &str = "messages";
 
 /// Limits of a worker.
 #[derive(Debug, Clone)]
@@ -242,22 +241,7 @@ impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
                 }
             }
         }
-        self.finish(tasks, &abandon).await;
-    }
-
-    async fn finish(&self, mut tasks: JoinSet<Tried>, abandon: &CancellationToken) {
-        let drained = tokio::time::timeout(self.shared.settings.drain, all_done(&mut tasks)).await;
-        if drained.is_err() {
-            tracing::warn!(
-                messages = tasks.len(),
-                "shutting down while messages are being sent; they are given back"
-            );
-            abandon.cancel();
-            if tokio::time::timeout(LAST_RECORDS, all_done(&mut tasks)).await.is_err() {
-                tracing::error!(messages = tasks.len(), "messages stay leased until their lease ends");
-                tasks.abort_all();
-            }
-        }
+        outbox::finish(tasks, settings.drain, &abandon, WHAT).await;
     }
 
     async fn claim(&self, limit: u32) -> Result<Vec<ClaimedMessage>, StoreError> {
@@ -277,16 +261,8 @@ impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
         }
     }
 
-    /// At least a pause: what is due already was just claimed, or is held by another worker.
     fn until(&self, at: Millis) -> Duration {
-        let wait = u64::try_from(at.saturating_sub(self.shared.clock.now_ms())).unwrap_or(0);
-        Duration::from_millis(wait).max(PAUSE).min(self.shared.settings.poll)
-    }
-}
-
-async fn all_done(tasks: &mut JoinSet<Tried>) {
-    while let Some(done) = tasks.join_next().await {
-        next_try(done);
+        outbox::until(at, &*self.shared.clock, self.shared.settings.poll)
     }
 }
 
@@ -296,8 +272,7 @@ fn next_try(done: Result<Tried, JoinError>) -> Option<Millis> {
         Ok(Tried { outcome: Outcome::Retry { at, .. }, .. }) => Some(at),
         Ok(_) => None,
         Err(error) => {
-            // The error's text may quote a panic message; whether it was one is all that is told.
-            tracing::error!(panicked = error.is_panic(), "a delivery task ended early");
+            outbox::ended_early(&error, WHAT);
             None
         }
     }
