@@ -83,23 +83,33 @@ impl Access<'_> {
     }
 }
 
-impl SesProvider {
-    fn access(&self) -> Access<'_> {
-        Access {
-            region: &self.region,
-            access_key_id: &self.access_key_id,
-            secret_access_key_file: self.secret_access_key_file.as_ref(),
-            session_token_file: self.session_token_file.as_ref(),
-            endpoint: self.endpoint.as_deref(),
-            timeout_seconds: self.timeout_seconds,
+/// Of a kind of provider whose settings have what both have in common. serde refuses no unknown key where such settings are
+/// flattened into others.
+macro_rules! with_access {
+    ($($provider:ty),*) => {$(
+        impl $provider {
+            fn access(&self) -> Access<'_> {
+                Access {
+                    region: &self.region,
+                    access_key_id: &self.access_key_id,
+                    secret_access_key_file: self.secret_access_key_file.as_ref(),
+                    session_token_file: self.session_token_file.as_ref(),
+                    endpoint: self.endpoint.as_deref(),
+                    timeout_seconds: self.timeout_seconds,
+                }
+            }
+
+            pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
+                let files = [self.secret_access_key_file.as_mut(), self.session_token_file.as_mut()];
+                files.into_iter().flatten().collect()
+            }
         }
-    }
+    )*};
+}
 
-    pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let files = [self.secret_access_key_file.as_mut(), self.session_token_file.as_mut()];
-        files.into_iter().flatten().collect()
-    }
+with_access!(SesProvider, SnsProvider);
 
+impl SesProvider {
     pub(super) fn problems(&self, named: &Named<'_>, problems: &mut Vec<String>) {
         self.access().problems(named, problems);
     }
@@ -124,22 +134,6 @@ impl SesProvider {
 }
 
 impl SnsProvider {
-    fn access(&self) -> Access<'_> {
-        Access {
-            region: &self.region,
-            access_key_id: &self.access_key_id,
-            secret_access_key_file: self.secret_access_key_file.as_ref(),
-            session_token_file: self.session_token_file.as_ref(),
-            endpoint: self.endpoint.as_deref(),
-            timeout_seconds: self.timeout_seconds,
-        }
-    }
-
-    pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let files = [self.secret_access_key_file.as_mut(), self.session_token_file.as_mut()];
-        files.into_iter().flatten().collect()
-    }
-
     pub(super) fn problems(&self, named: &Named<'_>, problems: &mut Vec<String>) {
         self.access().problems(named, problems);
         if self.india_entity_id.is_some() != self.india_template_id.is_some() {
