@@ -87,6 +87,18 @@ class Mail(unittest.TestCase):
 class SmtpServer(Mail):
     """Over STARTTLS and a log-in."""
 
+    def asked_alone(self, command: str, does: str, timeout_seconds: int = 2) -> tuple[MailServer, str]:
+        """Has a code sent over a mail server that nobody else uses and that ``does`` this once; it, and the recipient."""
+        mail = MailServer()
+        self.addCleanup(mail.stop)
+        text = section(mail).replace("timeout_seconds = 2", f"timeout_seconds = {timeout_seconds}")
+        server = ServedServer(text, {"VESTIBULE_EMAIL_PASSWORD": PASSWORD})
+        self.addCleanup(server.stop)
+        mail.script(command, does)
+        to, api = fresh_email(), Api(server)
+        api.result(api.backend, "INIT_OTP_V3", {"otpType": "OTP_TYPE_EMAIL", "contact": to, "appName": "Shop"})
+        return mail, to
+
     def test_a_code_arrives_over_tls_after_the_log_in(self) -> None:
         to = fresh_email()
         self.ask(to)
@@ -140,19 +152,8 @@ class SmtpServer(Mail):
         self.assert_no_bounce(to)
 
     def test_a_slow_server_delays_no_request_and_gets_one_message(self) -> None:
-        to = fresh_email()
-        mail = MailServer()
-        self.addCleanup(mail.stop)
-        server = ServedServer(
-            section(mail).replace("timeout_seconds = 2", "timeout_seconds = 20"),
-            {"VESTIBULE_EMAIL_PASSWORD": PASSWORD},
-        )
-        self.addCleanup(server.stop)
-        mail.script("DATA", "hold")
-        api = Api(server)
-        parameters = {"otpType": "OTP_TYPE_EMAIL", "contact": to, "appName": "Shop"}
         # The answer comes while the mail server still thinks.
-        api.result(api.backend, "INIT_OTP_V3", parameters)
+        mail, to = self.asked_alone("DATA", "hold", timeout_seconds=20)
         until("the message to be held", mail.has_met("DATA", "hold"))
         self.assertEqual(mail.received(to), [])
         mail.release()
@@ -161,30 +162,14 @@ class SmtpServer(Mail):
         self.assertEqual(mail.met, [("DATA", "hold")], "there was no second try")
 
     def test_a_server_that_stays_silent_is_left_and_asked_again(self) -> None:
-        to = fresh_email()
-        mail = MailServer()
-        self.addCleanup(mail.stop)
-        server = ServedServer(section(mail), {"VESTIBULE_EMAIL_PASSWORD": PASSWORD})
-        self.addCleanup(server.stop)
-        mail.script("RCPT", "hold")
-        api = Api(server)
-        parameters = {"otpType": "OTP_TYPE_EMAIL", "contact": to, "appName": "Shop"}
-        api.result(api.backend, "INIT_OTP_V3", parameters)
+        mail, to = self.asked_alone("RCPT", "hold")
         until("the message", lambda: mail.received(to) or None)
         self.assertEqual(len(mail.received(to)), 1)
         self.assertEqual(mail.met, [("RCPT", "hold")])
         self.assertGreaterEqual(mail.connections, 2, "a conversation that was cut short is not continued")
 
     def test_a_connection_dropped_before_the_greeting_is_made_again(self) -> None:
-        to = fresh_email()
-        mail = MailServer()
-        self.addCleanup(mail.stop)
-        server = ServedServer(section(mail), {"VESTIBULE_EMAIL_PASSWORD": PASSWORD})
-        self.addCleanup(server.stop)
-        mail.script("CONNECT", "drop")
-        api = Api(server)
-        parameters = {"otpType": "OTP_TYPE_EMAIL", "contact": to, "appName": "Shop"}
-        api.result(api.backend, "INIT_OTP_V3", parameters)
+        mail, to = self.asked_alone("CONNECT", "drop")
         until("the message", lambda: mail.received(to) or None)
         self.assertEqual((len(mail.received(to)), mail.met), (1, [("CONNECT", "drop")]))
 
