@@ -270,13 +270,65 @@ async fn of_two_providers_that_hang_both_are_known_to() {
 #[tokio::test(start_paused = true)]
 async fn no_provider_is_asked_once_the_code_is_dead() {
     let store = FakeStore::new();
-    let (first, second) = (Script::new(|_| Answer::Hang), Script::taking());
+    // The clock is set forward while the first is asked.
+    let clock = Arc::clone(&store.clock);
+    let first = Script::new(move |_| {
+        clock.advance(LIFETIME);
+        Answer::Fail(SendError::later("the connection failed"))
+    });
+    let second = Script::taking();
     let id = store.email(1);
-    store.clock.advance(LIFETIME - 5_000);
     let worker = routed(&store, &[("first", &first), ("second", &second)]);
     assert_eq!(worker.run_once().await.unwrap().failed, 1);
     assert_eq!(second.tries(), 0);
     assert!(matches!(store.row(id).state, State::Failed(error) if error.contains("expired")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_code_is_shared_by_the_rest_of_the_route() {
+    for (left, shares) in [
+        (5_000, [2_500, 1_250, 1_250]),
+        (3_000, [1_500, 1_000, 500]),
+        (60_000, [25_000, 17_500, 17_500]),
+        (1_500, [1_000, 500, 0]),
+    ] {
+        let store = FakeStore::new();
+        let channels = [(); 3].map(|()| Script::new(|_| Answer::Hang));
+        let id = store.email(1);
+        store.clock.advance(LIFETIME - left);
+        let names = ["first", "second", "third"];
+        let routing =
+            routing(&[(names[0], &channels[0]), (names[1], &channels[1]), (names[2], &channels[2])]);
+        // A lease that is longer than all of them need.
+        let send_timeout = Duration::from_secs(25);
+        let settings =
+            WorkerSettings { send_timeout, lease: Duration::from_secs(200), ..WorkerSettings::default() };
+        let began = Instant::now();
+        worker_of(&store, 1, routing, settings).run_once().await.unwrap();
+        let total: u64 = shares.iter().sum();
+        assert_eq!(began.elapsed().as_millis(), u128::from(total), "{left} ms left");
+        let told = channels.each_ref().map(|channel| {
+            let given = channel.given.lock().unwrap();
+            given.first().map_or(0, |delivery| delivery.time.as_millis() as u64)
+        });
+        assert_eq!(told, shares, "{left} ms left: each is told its time");
+        assert!(matches!(store.row(id).state, State::Failed(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_with_little_life_left_reaches_the_second_provider_when_the_first_hangs() {
+    for left in [30_000, 10_000, 5_000, 2_000] {
+        let store = FakeStore::new();
+        let (first, second) = (Script::new(|_| Answer::Hang), Script::taking());
+        let id = store.email(1);
+        store.clock.advance(LIFETIME - left);
+        let worker = routed(&store, &[("first", &first), ("second", &second)]);
+        let began = Instant::now();
+        assert_eq!(sent(worker.run_once().await.unwrap()), (1, 1));
+        assert_eq!(began.elapsed().as_millis(), (left / 2) as u128);
+        assert_eq!((second.taken(), store.row(id).state), (vec![id], State::Sent));
+    }
 }
 
 #[tokio::test(start_paused = true)]

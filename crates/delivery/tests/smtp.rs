@@ -6,16 +6,21 @@
 mod smtp_server;
 mod support;
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smtp_server::{Received, Script, SmtpServer};
-use support::{CODE, delivery, payload};
+use support::{CODE, delivery, pass, payload};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use vestibule_crypto::secret::Secret;
 use vestibule_delivery::channel::{
     Channel, Delivery, DkimSettings, Fault, Retry, SendError, SmtpChannel, SmtpConfigError, SmtpCredentials,
     SmtpSecurity, SmtpSettings,
 };
 use vestibule_delivery::render::{Rendered, RenderedEmail, Sender};
+use vestibule_engine::destinations::Resolver;
 use vestibule_engine::model::MessagePayload;
 use vestibule_wire::OtpType;
 
@@ -236,9 +241,9 @@ async fn a_server_that_does_not_answer_or_is_not_there_may_be_tried_again() {
     let server = SmtpServer::start(Script { mutes: 1, ..Script::default() }).await;
     let short = SmtpSettings { timeout: Duration::from_millis(50), ..settings(&server, SmtpSecurity::None) };
     let refused = SmtpChannel::new(&short).unwrap().send(&email()).await.unwrap_err();
-    assert_eq!(refused, SendError::later("the mail server did not answer in time"));
+    assert_eq!(refused, SendError::unanswered("the mail server did not answer in time"));
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = SmtpSettings { port: Some(listener.local_addr().unwrap().port()), ..short };
     drop(listener);
     let refused = SmtpChannel::new(&gone).unwrap().send(&email()).await.unwrap_err();
@@ -368,4 +373,83 @@ async fn an_sms_is_refused() {
     let (_server, channel) = plain(Script::default()).await;
     let sms = delivery(OtpType::Sms, &payload("+15551234567"));
     assert_eq!(channel.send(&sms).await, Err(SendError::never("this channel sends e-mails only")));
+}
+
+/// Two addresses of one host: where nobody speaks, and where the server is.
+struct TwoAddresses;
+
+#[async_trait::async_trait]
+impl Resolver for TwoAddresses {
+    async fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        assert_eq!(host, "localhost");
+        vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()]
+    }
+}
+
+#[tokio::test]
+async fn a_host_whose_first_address_hangs_is_reached_by_the_second() {
+    let _held = support::hold_clock();
+    let server = SmtpServer::start(Script::default()).await;
+    let silent = TcpListener::bind(("127.0.0.2", server.address.port())).await.unwrap();
+    let settings = SmtpSettings { pool_size: 1, ..settings(&server, SmtpSecurity::None) };
+    let channel = SmtpChannel::new(&settings).unwrap().with_resolver(Arc::new(TwoAddresses));
+    let message = email();
+    let began = Instant::now();
+    let (sent, _hung) = tokio::join!(channel.send(&message), async {
+        let (hung, _) = silent.accept().await.unwrap();
+        // Some of its ten seconds, and not all.
+        pass(4).await;
+        hung
+    });
+    sent.unwrap();
+    assert_eq!((received(&server).len(), began.elapsed().as_secs()), (1, 4));
+
+    // The next connection goes where the last one got through.
+    server.script.lock().unwrap().hangs_up_after_message = true;
+    for messages in [2, 3, 4] {
+        channel.send(&email()).await.unwrap();
+        assert_eq!((received(&server).len(), began.elapsed().as_secs()), (messages, 4));
+    }
+    assert!(server.log.lock().unwrap().connections >= 3);
+}
+
+#[tokio::test]
+async fn an_address_that_drops_packets_leaves_time_for_the_next_one_however_little_there_is() {
+    let _held = support::hold_clock();
+    let server = SmtpServer::start(Script::default()).await;
+    // A full queue of connections that nobody takes: the next one gets no answer at all.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let dead = std::net::SocketAddr::from(([127, 0, 0, 2], server.address.port()));
+    socket.bind(dead).unwrap();
+    let _full = socket.listen(1).unwrap();
+    let waiting = [TcpStream::connect(dead).await.unwrap(), TcpStream::connect(dead).await.unwrap()];
+    let channel = SmtpChannel::new(&settings(&server, SmtpSecurity::None)).unwrap();
+    let channel = channel.with_resolver(Arc::new(TwoAddresses));
+    let message = Delivery { time: Duration::from_secs(3), ..email() };
+    let began = Instant::now();
+    let (sent, ()) = tokio::join!(channel.send(&message), async {
+        // Nothing tells that it hangs but that nothing comes of it.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        pass(1).await;
+    });
+    sent.unwrap();
+    assert_eq!((received(&server).len(), began.elapsed().as_secs()), (1, 1));
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_says_nothing_any_more_takes_little_of_the_time() {
+    let _held = support::hold_clock();
+    let (server, channel) = plain(Script::default()).await;
+    channel.send(&email()).await.unwrap();
+    server.script.lock().unwrap().mute_checks = 1;
+    let message = email();
+    let (sent, ()) = tokio::join!(channel.send(&message), async {
+        server.muted.notified().await;
+        pass(2).await;
+    });
+    sent.unwrap();
+    assert_eq!((received(&server).len(), server.log.lock().unwrap().connections), (2, 2));
 }

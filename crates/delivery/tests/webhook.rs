@@ -147,7 +147,7 @@ async fn silence_and_absence_may_be_tried_again_and_errors_do_not_tell_the_url()
     let (url, _) = serve(Vec::new()).await;
     let sms = delivery(OtpType::Sms, &payload("+15551234567"));
     let silent = channel(&format!("{url}/never"), Duration::from_millis(50)).send(&sms).await.unwrap_err();
-    assert_eq!(silent, SendError::later("the SMS webhook did not answer in time"));
+    assert_eq!(silent, SendError::unanswered("the SMS webhook did not answer in time"));
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = format!("http://{}/secret-path/send", listener.local_addr().unwrap());

@@ -113,9 +113,10 @@ pub(super) async fn ask(request: RequestBuilder, name: &str) -> Result<Answer, S
 
 /// The error's own text has the URL.
 fn failed(error: &reqwest::Error, name: &str) -> SendError {
-    SendError::later(if error.is_timeout() {
-        format!("{name} did not answer in time")
-    } else if error.is_connect() {
+    if error.is_timeout() {
+        return SendError::unanswered(format!("{name} did not answer in time"));
+    }
+    SendError::later(if error.is_connect() {
         format!("the connection to {name} failed")
     } else {
         format!("the request to {name} failed")

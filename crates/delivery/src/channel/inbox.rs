@@ -208,6 +208,7 @@ mod tests {
             created_at: 1_782_916_051_261,
             expires_at: 1_782_916_351_261,
             now: 1_782_916_051_300,
+            time: std::time::Duration::from_secs(10),
             purpose: MessagePurpose::Code,
             code: "7G3K9QW2X".to_owned(),
             message: render(channel, &payload(to), None, &settings()).message,

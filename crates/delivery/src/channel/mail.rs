@@ -100,6 +100,7 @@ mod tests {
                 created_at: 1_782_916_051_261,
                 expires_at: 1_782_916_351_261,
                 now: 1_782_916_051_261,
+                time: Duration::from_secs(10),
                 purpose: MessagePurpose::Code,
                 code: String::new(),
                 message: Rendered::Email(email.clone()),

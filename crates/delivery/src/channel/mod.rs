@@ -15,6 +15,8 @@ mod sns_message;
 mod twilio;
 mod webhook;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use vestibule_engine::model::{MessagePurpose, Millis};
 use vestibule_wire::{MessageId, OtpId, OtpType};
@@ -47,6 +49,8 @@ pub struct Delivery {
     pub expires_at: Millis,
     /// This try's time.
     pub now: Millis,
+    /// How long this try may take, all in all. It is cut off then; channels that have several ways to go divide it.
+    pub time: Duration,
     /// What it is for.
     pub purpose: MessagePurpose,
     /// The code or bundle alone, for the inbox of development.
@@ -107,11 +111,16 @@ pub enum Fault {
     /// The provider's, or the operator's account there: other messages will fare the same. Counts towards the provider's
     /// circuit breaker.
     Provider,
+    /// The provider's, which let the time that it was given pass. Counts, too, and a provider that does this to all that
+    /// are under way there at once is left alone sooner.
+    Silence,
     /// The message's: its size, its text, its sender; or the recipient's for now (greylisting, a full mailbox).
     Message,
     /// The recipient's for good: there is no such address or number, or it can take no such message. Together with
     /// [`Retry::Never`] the contact is suppressed for a while.
     Recipient,
+    /// Nobody's: others were before it, or its time was too short to tell. Says nothing of the provider.
+    Nobody,
 }
 
 /// The message was not handed over. The text is of a fixed vocabulary with status codes: no contact, code, address of
@@ -135,6 +144,11 @@ impl SendError {
         Self { retry: Retry::Later, fault: Fault::Provider, text: text.into(), smtp_code: None }
     }
 
+    /// A provider that let its time pass.
+    pub fn unanswered(text: impl Into<String>) -> Self {
+        Self { fault: Fault::Silence, ..Self::later(text) }
+    }
+
     /// A fault of the provider, or of the operator's account there, that will not pass by itself.
     pub fn next_provider(text: impl Into<String>) -> Self {
         Self { retry: Retry::NextProvider, ..Self::later(text) }
@@ -155,6 +169,12 @@ impl SendError {
     pub fn of_this_message(self) -> Self {
         Self { fault: Fault::Message, ..self }
     }
+
+    /// The same, where it says nothing of the provider.
+    #[must_use]
+    pub fn of_nobody(self) -> Self {
+        Self { fault: Fault::Nobody, ..self }
+    }
 }
 
 /// Hands messages to somebody who brings them to people.
@@ -165,6 +185,11 @@ pub trait Channel: Send + Sync {
 
     /// Whether it carries messages of this kind.
     fn carries(&self, kind: OtpType) -> bool;
+
+    /// How many messages it can have under way at once, where it knows: more would only wait within it.
+    fn at_once(&self) -> Option<u32> {
+        None
+    }
 
     /// Sends one message. `Ok` means that the provider answers for it from here on. Dropping the future abandons the
     /// try; whether the message went out is then unknown.

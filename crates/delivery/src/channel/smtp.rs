@@ -1,6 +1,7 @@
 //! E-mail over SMTP (RFC 5321), with TLS from the start, by STARTTLS (RFC 3207), or, on this machine alone, without.
 
-use std::sync::{Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,14 +14,18 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use vestibule_crypto::secret::Secret;
+use vestibule_engine::destinations::Resolver;
 use vestibule_wire::OtpType;
 
 use super::dkim::{Dkim, DkimConfigError, DkimSettings};
 use super::smtp_answer::{Step, enhanced_code, judge};
 use super::{Accepted, Channel, Delivery, SendError, is_loopback, mail};
+use crate::webhooks::SystemResolver;
 
 /// Connections that were idle for longer are not used again; common servers keep them for five minutes.
 const IDLE: Duration = Duration::from_secs(60);
+/// Time for an idle connection to show that it still works.
+const CHECK: Duration = Duration::from_secs(2);
 /// Time to say goodbye at a shutdown.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -71,7 +76,7 @@ pub struct SmtpSettings {
     /// The name given in EHLO, as public DNS knows this machine: letters, digits, `.`, `-`, and `[`, `]`, `:` for
     /// addresses. `None` gives `[127.0.0.1]`, which some servers refuse.
     pub hello_name: Option<String>,
-    /// Limit of connecting (with TLS and log-in), and of handing over one message.
+    /// Limit of connecting (with TLS and log-in, over all addresses of the host), and of handing over one message.
     pub timeout: Duration,
     /// Connections at once, at most.
     pub pool_size: u32,
@@ -122,6 +127,9 @@ pub enum SmtpConfigError {
 ///
 /// The pool is our own because a connection must never be used again after a conversation was cut short: the next
 /// message would be read as a part of the last.
+///
+/// Of the addresses that the host has, each is tried while there is time: one that is dead or says nothing takes its part of
+/// the time and no more, and is not the first any more once another one answered.
 pub struct SmtpChannel {
     host: String,
     port: u16,
@@ -130,6 +138,10 @@ pub struct SmtpChannel {
     credentials: Option<Credentials>,
     timeout: Duration,
     dkim: Dkim,
+    resolver: Arc<dyn Resolver>,
+    /// The address that answered where another one did not.
+    good: Mutex<Option<SocketAddr>>,
+    pool_size: u32,
     /// One per connection at once.
     permits: Semaphore,
     /// Connections between two messages, the one used last at the end.
@@ -168,9 +180,18 @@ impl SmtpChannel {
                 .map(|c| Credentials::new(c.username.clone(), c.password.expose().clone())),
             timeout: settings.timeout,
             dkim: Dkim::new(&settings.dkim)?,
+            resolver: Arc::new(SystemResolver::default()),
+            good: Mutex::default(),
+            pool_size: settings.pool_size.max(1),
             permits: Semaphore::new(settings.pool_size.max(1) as usize),
             idle: Mutex::default(),
         })
+    }
+
+    /// Looks up the host with this in place of the system.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolver>) -> Self {
+        Self { resolver, ..self }
     }
 
     /// Closes the idle connections. The channel sends nothing afterwards.
@@ -196,39 +217,76 @@ impl SmtpChannel {
         }
     }
 
-    async fn connection(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+    /// A connection that a message can be handed to, made within `time`.
+    async fn connection(&self, time: Duration) -> Result<AsyncSmtpConnection, SendError> {
+        let until = Instant::now() + time;
         while let Some(mut connection) = self.pop_idle() {
-            if connection.test_connected().await {
-                return Ok(connection);
+            match timeout(CHECK.min(time / 4), connection.test_connected()).await {
+                Ok(true) => return Ok(connection),
+                Ok(false) => {}
+                // Its likes will not answer either.
+                Err(_) => self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear(),
             }
         }
-        let (wrapper, upgrade) = match &self.tls {
-            Tls::Wrapper(parameters) => (Some(parameters.clone()), None),
-            Tls::Required(parameters) => (None, Some(parameters.clone())),
-            Tls::None | Tls::Opportunistic(_) => (None, None),
-        };
-        let server = (self.host.trim_start_matches('[').trim_end_matches(']'), self.port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello_name, wrapper, None)
-                .await?;
-        if let Some(parameters) = upgrade {
-            connection.starttls(parameters, &self.hello_name).await?;
+        let opening = |error: SmtpError| classify(Step::Opening, &error);
+        let mut connection = self.greeted(until).await?;
+        if let Tls::Required(parameters) = &self.tls {
+            connection.starttls(parameters.clone(), &self.hello_name).await.map_err(opening)?;
         }
         if let Some(credentials) = &self.credentials {
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await?;
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(opening)?;
         }
         Ok(connection)
     }
 
-    /// Runs one part of the conversation within the time limit.
-    async fn limited<T>(
-        &self,
-        part: impl Future<Output = Result<T, (Step, SmtpError)>>,
-    ) -> Result<T, SendError> {
-        match timeout(self.timeout, part).await {
-            Ok(done) => done.map_err(|(step, error)| classify(step, &error)),
-            Err(_) => Err(SendError::later(NO_ANSWER)),
+    /// Connects to the first of the host's addresses that greets us.
+    async fn greeted(&self, until: Instant) -> Result<AsyncSmtpConnection, SendError> {
+        let wrapper = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters),
+            Tls::Required(_) | Tls::None | Tls::Opportunistic(_) => None,
+        };
+        let addresses = self.addresses().await;
+        let mut failed = SendError::later("the mail server's name has no address");
+        for (tried, address) in addresses.iter().enumerate() {
+            let connecting =
+                AsyncSmtpConnection::connect_tokio1(*address, None, &self.hello_name, wrapper.cloned(), None);
+            // As much for each that is left, and as much again for what follows the greeting. Whoever limits the whole limits the
+            // last one.
+            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let part = until.saturating_duration_since(Instant::now()) / left.saturating_add(1);
+            let greeted = if left == 1 { Ok(connecting.await) } else { timeout(part, connecting).await };
+            failed = match greeted {
+                Ok(Ok(connection)) => {
+                    if tried > 0 {
+                        *self.good() = Some(*address);
+                    }
+                    return Ok(connection);
+                }
+                Ok(Err(error)) => classify(Step::Opening, &error),
+                Err(_) => SendError::unanswered(NO_ANSWER),
+            };
         }
+        Err(failed)
+    }
+
+    /// The addresses of the host, the one that answered last time first.
+    async fn addresses(&self) -> Vec<SocketAddr> {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let found = self.resolver.addresses(host).await;
+        let mut found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
+        let good = *self.good();
+        // Stable: the others stay in the order of the resolver.
+        found.sort_by_key(|address| Some(*address) != good);
+        found
+    }
+
+    fn good(&self) -> MutexGuard<'_, Option<SocketAddr>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one part of the conversation within the time limit.
+    async fn limited<T>(&self, part: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
+        timeout(self.timeout, part).await.unwrap_or_else(|_| Err(SendError::unanswered(NO_ANSWER)))
     }
 }
 
@@ -255,6 +313,10 @@ impl Channel for SmtpChannel {
         kind == OtpType::Email
     }
 
+    fn at_once(&self) -> Option<u32> {
+        Some(self.pool_size)
+    }
+
     async fn send(&self, delivery: &Delivery) -> Result<Accepted, SendError> {
         let email = delivery.email()?;
         let (envelope, message) = mail::build(delivery, email)?;
@@ -262,12 +324,15 @@ impl Channel for SmtpChannel {
         // A crowd before us tells nothing of the server.
         let permit = timeout(self.timeout, self.permits.acquire())
             .await
-            .map_err(|_| SendError::later("every connection to the mail server is busy").of_this_message())?;
+            .map_err(|_| SendError::later("every connection to the mail server is busy").of_nobody())?;
         let _permit = permit.map_err(|_| SendError::later("the channel is shut down"))?;
         // Whatever cuts this short, a time limit here or the caller's, drops the connection with the conversation.
-        let opened = async { self.connection().await.map_err(|error| (Step::Opening, error)) };
-        let mut connection = self.limited(opened).await?;
-        self.limited(transmit(&mut connection, &envelope, &message)).await?;
+        let mut connection = self.limited(self.connection(self.timeout.min(delivery.time))).await?;
+        let handed_over = async {
+            let done = transmit(&mut connection, &envelope, &message).await;
+            done.map_err(|(step, error)| classify(step, &error))
+        };
+        self.limited(handed_over).await?;
         self.push_idle(connection);
         Ok(Accepted::default())
     }
@@ -331,9 +396,10 @@ fn classify(step: Step, error: &SmtpError) -> SendError {
             "the mail server lacks what this message needs: STARTTLS, an authentication method, or SMTPUTF8",
         );
     }
-    SendError::later(if error.is_timeout() {
-        NO_ANSWER
-    } else if error.is_tls() {
+    if error.is_timeout() {
+        return SendError::unanswered(NO_ANSWER);
+    }
+    SendError::later(if error.is_tls() {
         "TLS with the mail server failed"
     } else if error.is_response() {
         "the mail server's answer makes no sense"

@@ -16,13 +16,15 @@ pub struct BreakerSettings {
     pub pause_ms: i64,
     /// The longest pause, milliseconds.
     pub max_pause_ms: i64,
+    /// How long a probe whose end nobody tells keeps others away, milliseconds: longer than a try takes.
+    pub probe_ms: i64,
 }
 
 impl Default for BreakerSettings {
     /// Five in a row, or ten within 30 seconds; pauses of 10, 20 and 30 seconds, no longer than the
     /// longest between two tries of a message.
     fn default() -> Self {
-        Self { failures: 5, window_ms: 30_000, pause_ms: 10_000, max_pause_ms: 30_000 }
+        Self { failures: 5, window_ms: 30_000, pause_ms: 10_000, max_pause_ms: 30_000, probe_ms: 30_000 }
     }
 }
 
@@ -62,6 +64,8 @@ pub enum Verdict {
     Works,
     /// It does not.
     Fails,
+    /// It let the time of the try pass.
+    Silent,
     /// The try was cut off before anybody could tell.
     Unknown,
 }
@@ -77,6 +81,8 @@ struct Counts {
 enum Phase {
     Closed {
         in_a_row: u32,
+        /// Of these, so many let their time pass.
+        silent: u32,
         /// When `now` began.
         since: Millis,
         now: Counts,
@@ -97,6 +103,8 @@ enum Phase {
 #[derive(Debug, Clone)]
 pub struct Breaker {
     settings: BreakerSettings,
+    /// So many in a row that let their time pass open it.
+    all_silent: u32,
     /// Rises with each change of phase, so that a try that began before it is known as such.
     generation: u64,
     phase: Phase,
@@ -106,9 +114,10 @@ pub struct Breaker {
 const PROBE_MS: i64 = 1000;
 
 impl Breaker {
-    /// A closed one.
-    pub fn new(settings: BreakerSettings) -> Self {
-        Self { settings, generation: 0, phase: closed(Millis::MIN) }
+    /// A closed one, of a provider that may have so many messages under way at once: when it lets the time of all of them
+    /// pass, and of two at least, it hangs, whether or not they are enough failures in a row.
+    pub fn new(settings: BreakerSettings, at_once: u32) -> Self {
+        Self { settings, all_silent: at_once.max(2), generation: 0, phase: closed(Millis::MIN) }
     }
 
     /// What it does now.
@@ -120,15 +129,27 @@ impl Breaker {
         }
     }
 
+    /// Until when nobody passes, where that is so now. Changes nothing.
+    pub fn holds(&self, now: Millis) -> Option<Millis> {
+        match self.phase {
+            Phase::Open { until, .. } if now < until => Some(until),
+            // A probe whose end nobody told keeps others away for a while, not for ever.
+            Phase::HalfOpen { probe: Some(since), .. }
+                if now < since.saturating_add(self.settings.probe_ms) =>
+            {
+                Some(now.saturating_add(PROBE_MS))
+            }
+            Phase::Closed { .. } | Phase::Open { .. } | Phase::HalfOpen { .. } => None,
+        }
+    }
+
     /// Asks to pass.
     pub fn admit(&mut self, now: Millis) -> Admission {
+        if let Some(until) = self.holds(now) {
+            return Admission::Held { until };
+        }
         match self.phase {
             Phase::Closed { .. } => {}
-            Phase::Open { until, .. } if now < until => return Admission::Held { until },
-            // A probe whose end nobody told holds its place for as long as a pause, not for ever.
-            Phase::HalfOpen { probe: Some(since), pause_ms } if now < since.saturating_add(pause_ms) => {
-                return Admission::Held { until: now.saturating_add(PROBE_MS) };
-            }
             Phase::Open { pause_ms, .. } | Phase::HalfOpen { pause_ms, .. } => {
                 self.enter(Phase::HalfOpen { probe: Some(now), pause_ms });
             }
@@ -145,11 +166,11 @@ impl Breaker {
             (Phase::Closed { .. } | Phase::Open { .. }, Verdict::Unknown) => {}
             (Phase::HalfOpen { probe, .. }, Verdict::Unknown) => *probe = None,
             (Phase::HalfOpen { .. }, Verdict::Works) => self.enter(closed(now)),
-            (Phase::HalfOpen { pause_ms, .. }, Verdict::Fails) => {
+            (Phase::HalfOpen { pause_ms, .. }, Verdict::Fails | Verdict::Silent) => {
                 let pause_ms = pause_ms.saturating_mul(2).min(self.settings.max_pause_ms);
                 self.enter(Phase::Open { until: now.saturating_add(pause_ms), pause_ms });
             }
-            (Phase::Closed { in_a_row, since, now: counts, before }, verdict) => {
+            (Phase::Closed { in_a_row, silent, since, now: counts, before }, verdict) => {
                 let half = self.settings.window_ms / 2;
                 let age = now.saturating_sub(*since);
                 if age >= half {
@@ -157,19 +178,21 @@ impl Breaker {
                     *counts = Counts::default();
                     *since = now;
                 }
-                let failed = u32::from(verdict == Verdict::Fails);
+                let failed = u32::from(verdict != Verdict::Works);
                 counts.tries += 1;
                 counts.failures += failed;
                 *in_a_row = if failed == 1 { *in_a_row + 1 } else { 0 };
+                *silent = if failed == 1 { *silent + u32::from(verdict == Verdict::Silent) } else { 0 };
                 let (tries, failures) = (counts.tries + before.tries, counts.failures + before.failures);
                 let often = failures >= self.settings.failures.saturating_mul(2) && failures * 2 >= tries;
-                if *in_a_row >= self.settings.failures || (failed == 1 && often) {
+                let hangs = *silent >= self.all_silent;
+                if *in_a_row >= self.settings.failures || hangs || (failed == 1 && often) {
                     let pause_ms = self.settings.pause_ms;
                     self.enter(Phase::Open { until: now.saturating_add(pause_ms), pause_ms });
                 }
             }
             // No pass is of the generation of an open breaker.
-            (Phase::Open { .. }, Verdict::Works | Verdict::Fails) => {}
+            (Phase::Open { .. }, Verdict::Works | Verdict::Fails | Verdict::Silent) => {}
         }
     }
 
@@ -180,7 +203,7 @@ impl Breaker {
 }
 
 fn closed(since: Millis) -> Phase {
-    Phase::Closed { in_a_row: 0, since, now: Counts::default(), before: Counts::default() }
+    Phase::Closed { in_a_row: 0, silent: 0, since, now: Counts::default(), before: Counts::default() }
 }
 
 #[cfg(test)]
@@ -192,7 +215,7 @@ mod tests {
     const NOW: Millis = 1_800_000_000_000;
 
     fn breaker() -> Breaker {
-        Breaker::new(BreakerSettings::default())
+        Breaker::new(BreakerSettings::default(), 32)
     }
 
     fn pass(breaker: &mut Breaker, now: Millis) -> Pass {
@@ -289,11 +312,28 @@ mod tests {
         let cut = pass(&mut breaker, at);
         breaker.tell(cut, Verdict::Unknown, at);
         let lost = pass(&mut breaker, at);
-        assert!(matches!(breaker.admit(at + 9_999), Admission::Held { .. }));
-        tell(&mut breaker, Verdict::Works, at + 10_000);
+        assert!(matches!(breaker.admit(at + 29_999), Admission::Held { .. }));
+        tell(&mut breaker, Verdict::Works, at + 30_000);
         assert_eq!(breaker.state(), BreakerState::Closed);
-        breaker.tell(lost, Verdict::Fails, at + 10_000);
+        breaker.tell(lost, Verdict::Fails, at + 30_000);
         assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_provider_that_lets_all_that_is_under_way_there_run_out_of_time_hangs() {
+        for (at_once, enough) in [(1, 2), (2, 2), (4, 4), (32, 5)] {
+            let mut breaker = Breaker::new(BreakerSettings::default(), at_once);
+            for told in 1..=enough {
+                assert_eq!(breaker.state(), BreakerState::Closed, "{told} of {enough}");
+                tell(&mut breaker, Verdict::Silent, NOW);
+            }
+            assert_eq!(breaker.state(), BreakerState::Open, "{enough} of {at_once}");
+        }
+        let mut breaker = Breaker::new(BreakerSettings::default(), 2);
+        for verdict in [Verdict::Silent, Verdict::Works, Verdict::Silent, Verdict::Fails, Verdict::Fails] {
+            tell(&mut breaker, verdict, NOW);
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed, "a refused connection is no silence");
     }
 
     #[test]
@@ -314,7 +354,7 @@ mod tests {
         /// never by more than one message at once while it is half open.
         #[test]
         fn nobody_is_shut_out_for_ever_and_a_sick_provider_is_never_flooded(
-            steps in prop::collection::vec((0_u8..4, 0_usize..8, 0_i64..5_000), 1..200),
+            steps in prop::collection::vec((0_u8..5, 0_usize..8, 0_i64..5_000), 1..200),
         ) {
             let mut breaker = breaker();
             let (mut now, mut held) = (NOW, Vec::new());
@@ -325,7 +365,8 @@ mod tests {
                     _ if held.is_empty() => {}
                     kind => {
                         let pass = held.remove(index % held.len());
-                        let verdict = [Verdict::Works, Verdict::Fails, Verdict::Unknown][usize::from(kind) - 1];
+                        let verdicts = [Verdict::Works, Verdict::Fails, Verdict::Unknown, Verdict::Silent];
+                        let verdict = verdicts[usize::from(kind) - 1];
                         breaker.tell(pass, verdict, now);
                     }
                 }

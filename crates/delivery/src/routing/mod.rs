@@ -4,6 +4,7 @@
 //! route counts before the configuration's; a name that no provider has any more is passed over, never a reason not to send.
 
 mod breaker;
+mod places;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use vestibule_engine::model::{Millis, Routes, is_provider_name, is_route_prefix}
 use vestibule_wire::OtpType;
 
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState, Pass, Verdict};
+pub(crate) use places::{Place, Places};
 
 use crate::channel::Channel;
 use crate::channel::receipt::Receipts;
@@ -132,6 +134,8 @@ pub(crate) fn label(channel: OtpType) -> &'static str {
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) channel: Arc<dyn Channel>,
+    /// Where messages are under way to it.
+    pub(crate) places: Places,
     breaker: Mutex<Breaker>,
 }
 
@@ -139,6 +143,11 @@ impl Provider {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         // Nothing panics while the lock is held.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when the breaker lets nobody pass, where that is so now.
+    pub(crate) fn holds(&self, now: Millis) -> Option<Millis> {
+        self.breaker().holds(now)
     }
 
     /// Asks the breaker.
@@ -190,15 +199,19 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(routing: Routing, settings: BreakerSettings) -> Self {
+    /// `at_once` messages are under way together, at most; each provider has its share of them.
+    pub(crate) fn new(routing: Routing, settings: BreakerSettings, at_once: u32) -> Self {
         let Routing { providers, routes } = routing;
-        let guarded = |Configured { name, channel, receipts: _ }: Configured| {
-            let breaker = Mutex::new(Breaker::new(settings));
-            let provider = Provider { name: Arc::from(name.as_str()), channel, breaker };
+        let wishes: Vec<_> = providers.iter().map(|provider| provider.channel.at_once()).collect();
+        let guarded = |(Configured { name, channel, receipts: _ }, places): (Configured, u32)| {
+            let breaker = Mutex::new(Breaker::new(settings, places));
+            let places = Places::new(places);
+            let provider = Provider { name: Arc::from(name.as_str()), channel, places, breaker };
             provider.show(BreakerState::Closed);
             (name, provider)
         };
-        Self { providers: providers.into_iter().map(guarded).collect(), routes }
+        let shares = places::divide(at_once, &wishes);
+        Self { providers: providers.into_iter().zip(shares).map(guarded).collect(), routes }
     }
 
     /// Who is asked to carry a message, in this order; nobody where nothing is configured for it.
@@ -246,7 +259,7 @@ mod tests {
     fn an_organizations_route_counts_before_the_configurations() {
         let defaults = routes(&["a", "b"], &[("", &["c"]), ("+49", &["d"])]);
         let routing = providers(&["a", "b", "c", "d"]).with_routes(defaults).unwrap();
-        let router = Router::new(routing, BreakerSettings::default());
+        let router = Router::new(routing, BreakerSettings::default(), 32);
         let of = |own: Option<&Routes>, kind, to: &str| chosen(&router, own, kind, to);
         assert_eq!(of(None, OtpType::Email, "x@y.example"), ["a", "b"]);
         assert_eq!(of(None, OtpType::Sms, "+4915"), ["d"]);
@@ -263,7 +276,7 @@ mod tests {
     #[test]
     fn a_provider_that_is_gone_is_passed_over() {
         let routing = providers(&["a", "b"]).with_routes(routes(&["a"], &[])).unwrap();
-        let router = Router::new(routing, BreakerSettings::default());
+        let router = Router::new(routing, BreakerSettings::default(), 32);
         let some = routes(&["gone", "b"], &[]);
         assert_eq!(chosen(&router, Some(&some), OtpType::Email, "x@y.example"), ["b"]);
         let all = routes(&["gone"], &[]);

@@ -90,6 +90,7 @@ impl<S: OutboxStore + ?Sized> Shared<S> {
             created_at: message.created_at,
             expires_at: message.expires_at,
             now: self.clock.now_ms(),
+            time: self.settings.send_timeout,
             purpose: payload.purpose,
             code: payload.code,
             message: rendering.message,

@@ -3,7 +3,7 @@
 //! Promise: a message goes out at least once while its code lives and the channel works, and once alone unless a lease
 //! or an answer is lost; no two workers hold one message; nothing is sent after its code has died; once a provider said that
 //! it took a message, no other is asked; a channel that is slow, wrong or panicking delays nobody's request and does not end the
-//! worker.
+//! worker; a provider that hangs holds up those messages alone that are under way to it.
 
 mod ask;
 mod attempt;
@@ -32,8 +32,11 @@ use crate::outbox::{self, PAUSE};
 use crate::routing::{BreakerSettings, Router, Routing};
 use crate::settings::MessageTable;
 use crate::suppression::SuppressionSettings;
+use ask::Crowd;
 use attempt::Tried;
 
+/// Messages that are held at once, at most, in times of those that are sent: the others wait for a turn at a provider.
+const CROWD: u32 = 4;
 /// Of a lease, what recording an outcome may take.
 const RECORDING: Duration = Duration::from_secs(9);
 /// What passes beside the conversations with providers: between the claim and the first, and from one to the next.
@@ -44,7 +47,8 @@ const WHAT: &str = "messages";
 /// Limits of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Messages being sent at once, and claimed at once, at most.
+    /// Messages being sent at once, and claimed at once, at most. The providers share it; those that wait for their turn at one
+    /// do not count.
     pub max_in_flight: u32,
     /// How long one provider may take for a message.
     pub send_timeout: Duration,
@@ -117,6 +121,7 @@ struct Shared<S: OutboxStore + ?Sized> {
     router: Router,
     messages: MessageTable,
     settings: WorkerSettings,
+    crowd: Crowd,
 }
 
 /// What one round did.
@@ -165,8 +170,11 @@ impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
     pub fn new(parts: WorkerParts<S>) -> Self {
         let WorkerParts { id, store, clock, keys, routing, messages, mut settings } = parts;
         settings.max_in_flight = settings.max_in_flight.max(1);
-        let router = Router::new(routing, settings.breaker);
-        Self { shared: Arc::new(Shared { id, store, clock, keys, router, messages, settings }) }
+        let probe = settings.send_timeout.saturating_add(Duration::from_secs(1)).as_millis();
+        settings.breaker.probe_ms = i64::try_from(probe).unwrap_or(i64::MAX);
+        let router = Router::new(routing, settings.breaker, settings.max_in_flight);
+        let crowd = Crowd::default();
+        Self { shared: Arc::new(Shared { id, store, clock, keys, router, messages, settings, crowd }) }
     }
 
     /// Claims what is due now, once, tries it, and returns when every outcome is recorded.
@@ -206,8 +214,11 @@ impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
             let woken = wake.notified();
             tokio::pin!(woken);
             look |= woken.as_mut().enable();
-            let in_flight = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-            let free = settings.max_in_flight.saturating_sub(in_flight);
+            let held = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            let free = settings
+                .max_in_flight
+                .saturating_sub(held.saturating_sub(self.shared.crowd.waiting()))
+                .min(settings.max_in_flight.saturating_mul(CROWD).saturating_sub(held));
             // Under load, fewer and larger claims.
             if look && free >= settings.max_in_flight.div_ceil(4) && !shutdown.is_cancelled() {
                 match self.claim(free).await {
@@ -235,6 +246,8 @@ impl<S: OutboxStore + ?Sized + 'static> Worker<S> {
                     }
                 }
                 () = woken => look = true,
+                // Whoever waits makes room for another.
+                () = self.shared.crowd.joined.notified() => {}
                 () = tokio::time::sleep_until(deadline) => {
                     look = true;
                     deadline = Instant::now() + settings.poll;

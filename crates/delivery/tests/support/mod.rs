@@ -20,6 +20,7 @@ use vestibule_engine::model::{
 };
 use vestibule_engine::store::{ClaimedMessage, Outcome, Settlement, StoreError, SuppressContact};
 use vestibule_engine::{Clock, outbox};
+use vestibule_wire::view::EmailEventType;
 use vestibule_wire::{MessageId, OrganizationId, OtpId, OtpType, TemplateId};
 
 pub const START: Millis = 1_782_916_051_261;
@@ -47,6 +48,39 @@ impl Clock for TestClock {
     fn now_ms(&self) -> Millis {
         START + self.origin.elapsed().as_millis() as i64 + self.added.load(Ordering::SeqCst)
     }
+}
+
+/// Tokio's clock, held: it moves by [`tokio::time::advance`] alone, also while sockets are waited for.
+pub struct HeldClock(#[allow(dead_code, reason = "held")] std::sync::mpsc::Sender<()>);
+
+/// Pauses the clock. A paused clock runs ahead whenever nothing but timers is left to do, but for while a blocking task is
+/// under way; so one is, until this is dropped.
+pub fn hold_clock() -> HeldClock {
+    tokio::time::pause();
+    let (held, until_dropped) = std::sync::mpsc::channel();
+    tokio::task::spawn_blocking(move || until_dropped.recv());
+    HeldClock(held)
+}
+
+/// Moves a held clock by so many seconds, and by the millisecond that timers are late, once everybody has got to where there
+/// is nothing to do but to wait.
+pub async fn pass(seconds: u64) {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(std::time::Duration::from_millis(seconds * 1000 + 1)).await;
+}
+
+/// Lets everything else go on until this is so, while the clock stands.
+pub async fn until(what: &str, so: impl Fn() -> bool) {
+    // No time passes; far more turns than anything here takes.
+    for _ in 0..2_000_000 {
+        if so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("never so: {what}");
 }
 
 pub fn payload(to: &str) -> MessagePayload {
@@ -84,6 +118,7 @@ pub fn delivery(channel: OtpType, payload: &MessagePayload) -> Delivery {
         created_at: START,
         expires_at: START + LIFETIME,
         now: START + 40,
+        time: std::time::Duration::from_secs(30),
         purpose: payload.purpose,
         code: CODE.to_owned(),
         message: render(channel, payload, None, &settings()).message,
@@ -217,7 +252,14 @@ impl OutboxStore for FakeStore {
             return Ok(false);
         };
         row.worker = None;
-        self.events.lock().unwrap().extend(event.clone());
+        let mut events = self.events.lock().unwrap();
+        // That a message is late is told once.
+        let late = |event: &&EmailEvent| event.event_type == EmailEventType::DeliveryDelay;
+        let told =
+            |event: &&EmailEvent| events.iter().filter(late).any(|told| told.message_id == event.message_id);
+        let new = event.as_ref().filter(|event| !(late(event) && told(event))).cloned();
+        events.extend(new);
+        drop(events);
         match outcome {
             Outcome::Sent => row.state = State::Sent,
             Outcome::Failed { error } => row.state = State::Failed(error.clone()),

@@ -29,6 +29,8 @@ pub struct Script {
     pub auth_answer: Option<&'static str>,
     /// So many RCPTs are never answered.
     pub mutes: usize,
+    /// So many NOOPs are never answered.
+    pub mute_checks: usize,
     /// Closes the connection after it took a message.
     pub hangs_up_after_message: bool,
     /// Hangs up at so many RCPTs, without an answer.
@@ -65,7 +67,7 @@ pub struct SmtpServer {
     pub log: Arc<Mutex<Log>>,
     /// What it does from now on.
     pub script: Arc<Mutex<Script>>,
-    /// Told when an RCPT is left without an answer.
+    /// Told when an RCPT or NOOP is left without an answer.
     pub muted: Arc<Notify>,
     /// Set once it has died.
     pub dead: Arc<CancellationToken>,
@@ -209,8 +211,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                     };
                     self.say("250 ok").await?;
                 }
-                "RCPT" if script.mutes > 0 => {
-                    self.shared.script.lock().unwrap().mutes -= 1;
+                "RCPT" | "NOOP"
+                    if (verb == "RCPT" && script.mutes > 0) || (verb == "NOOP" && script.mute_checks > 0) =>
+                {
+                    {
+                        let mut script = self.shared.script.lock().unwrap();
+                        script.mutes -= usize::from(verb == "RCPT");
+                        script.mute_checks -= usize::from(verb == "NOOP");
+                    }
                     self.shared.muted.notify_one();
                     // Nothing is answered, but the end of the connection is noticed.
                     loop {
