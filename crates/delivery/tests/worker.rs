@@ -152,6 +152,28 @@ async fn a_late_mail_is_told_once_and_that_it_was_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mail_that_a_shutdown_gave_back_is_told_to_be_late_with_its_first_delay() {
+    let store = FakeStore::new();
+    let channel = Script::new(|delivery| match delivery.attempt {
+        1 => Answer::Hang,
+        2 | 3 => Answer::Fail(SendError::later("the mail server answered 450").of_this_message()),
+        _ => Answer::Take,
+    });
+    let id = store.email(1);
+    let worker = worker(&store, 1, &channel);
+    let drain = WorkerSettings::default().drain;
+    while_running(&worker, &Notify::new(), tokio::time::sleep(drain)).await;
+    assert_eq!((store.row(id).message.attempts, told(&store)), (1, vec![]), "it is not late yet");
+    while store.row(id).state == State::Waiting {
+        worker.run_once().await.unwrap();
+        store.clock.advance(4000);
+    }
+    let told: Vec<_> = told(&store).into_iter().map(|(event_type, _)| event_type).collect();
+    assert_eq!(told, [EmailEventType::DeliveryDelay, EmailEventType::Send]);
+    assert_eq!(channel.tries(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sent_once_the_code_is_dead() {
     let store = FakeStore::new();
     let channel = Script::taking();

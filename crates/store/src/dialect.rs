@@ -46,11 +46,12 @@ pub(crate) const CLAIM_MESSAGES: Pair = Pair {
 /// What became of a message, before it is settled: nothing of it where the lease went to another worker. `$1` to `$10` the
 /// event, `$11` the message, `$12` the worker.
 macro_rules! insert_email_event {
-    ($hold:literal) => {
+    ($and:literal, $hold:literal) => {
         concat!(
             "INSERT INTO message_events (",
             email_event!(""),
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM outbox WHERE id = $11 AND worker = $12 AND state = 0",
+            $and,
             $hold
         )
     };
@@ -58,7 +59,22 @@ macro_rules! insert_email_event {
 
 /// PostgreSQL keeps others from the message until it is settled.
 pub(crate) const INSERT_EMAIL_EVENT: Pair =
-    Pair { sqlite: insert_email_event!(""), postgres: insert_email_event!(" FOR UPDATE") };
+    Pair { sqlite: insert_email_event!("", ""), postgres: insert_email_event!("", " FOR UPDATE") };
+
+/// What is told of a message once, whichever try it was that had to tell it.
+macro_rules! insert_email_event_once {
+    ($hold:literal) => {
+        insert_email_event!(
+            " AND NOT EXISTS (SELECT 1 FROM message_events told WHERE told.tenant_id = $3 AND told.contact_key = $4 \
+             AND told.kind = $5 AND told.message_id = $6)",
+            $hold
+        )
+    };
+}
+
+/// The same, where the message was not told of in this way before.
+pub(crate) const INSERT_EMAIL_EVENT_ONCE: Pair =
+    Pair { sqlite: insert_email_event_once!(""), postgres: insert_email_event_once!(" FOR UPDATE") };
 
 /// A query whose rows stay as they are until the transaction ends: SQLite has one writer, PostgreSQL locks them.
 macro_rules! held {

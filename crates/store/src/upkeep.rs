@@ -5,6 +5,7 @@ use vestibule_engine::Clock;
 use vestibule_engine::model::{DELIVERY_LIFETIME_MS, Millis};
 use vestibule_engine::store::{Outcome, Retention, Settlement, StoreError};
 use vestibule_wire::MessageId;
+use vestibule_wire::view::EmailEventType;
 
 use crate::plan::{delivery, params};
 use crate::statements::Statement as S;
@@ -30,7 +31,15 @@ pub(crate) fn settle<'a>(
     if let Some(event) = event {
         let mut params = Vec::from(delivery::email_event_params(event));
         params.extend(params![id, worker]);
-        steps.push((S::InsertEmailEvent, params));
+        // That a message is late is told with its first delay, whatever number of a try that is: shutdowns and crashes count, too.
+        let statement = match event.event_type {
+            EmailEventType::DeliveryDelay => S::InsertEmailEventOnce,
+            EmailEventType::Send
+            | EmailEventType::Delivery
+            | EmailEventType::Bounce
+            | EmailEventType::Complaint => S::InsertEmailEvent,
+        };
+        steps.push((statement, params));
     }
     let outcome: (S, Vec<Value<'a>>) = match outcome {
         Outcome::Sent => (S::SettleMessage, params![SENT, None::<&str>, id, worker].into()),

@@ -10,8 +10,8 @@ use vestibule_wire::{Contact, EmailEventId};
 use crate::channel::{Delivery, Retry, SendError};
 use crate::render::Rendered;
 
-/// The event of a try: that it was sent, that it was given up, or, once per message, that it is late. `error` is why the
-/// try failed. Nothing of SMS.
+/// The event of a try: that it was sent, that it was given up, or that it is late, which the store tells once for each message.
+/// `error` is why the try failed. Nothing of SMS.
 pub(super) fn event(
     message: &OutboxMessage,
     delivery: &Delivery,
@@ -24,8 +24,7 @@ pub(super) fn event(
     let (event_type, details) = match outcome {
         Outcome::Sent => (EmailEventType::Send, EmailEventDetails::default()),
         Outcome::Failed { .. } => (EmailEventType::Bounce, bounce(error)),
-        Outcome::Retry { .. } if message.attempts == 1 => (EmailEventType::DeliveryDelay, delay(error)),
-        Outcome::Retry { .. } => return None,
+        Outcome::Retry { .. } => (EmailEventType::DeliveryDelay, delay(error)),
     };
     Some(EmailEvent {
         id: id(message, at),

@@ -37,7 +37,7 @@ pub enum Outcome {
 pub struct Settlement {
     /// What became of it.
     pub outcome: Outcome,
-    /// What there is to tell its sender.
+    /// What there is to tell its sender. That a message is late is told once, with the first event that says so.
     pub event: Option<EmailEvent>,
     /// What the provider calls it. Kept even where the lease went to another worker: the provider has it.
     pub handed_over: Option<HandedOver>,

@@ -184,6 +184,7 @@ statements! {
     SettleMessage "settle_message" => same(upkeep::SETTLE_MESSAGE);
     RetryMessage "retry_message" => same(upkeep::RETRY_MESSAGE);
     InsertEmailEvent "insert_email_event" => dialect::INSERT_EMAIL_EVENT;
+    InsertEmailEventOnce "insert_email_event_once" => dialect::INSERT_EMAIL_EVENT_ONCE;
     InsertHandedOver "insert_handed_over" => same(delivery::INSERT_HANDED_OVER);
     RecordHandOver "record_hand_over" => same(delivery::RECORD_HAND_OVER);
     HandedOver "handed_over" => same(delivery::HANDED_OVER);

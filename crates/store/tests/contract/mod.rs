@@ -63,6 +63,7 @@ macro_rules! for_each_case {
             delivery::a_provider_may_tell_of_a_message_before_the_worker,
             delivery::a_fate_is_told_once,
             delivery::an_event_with_one_id_is_one_event,
+            outbox::that_a_mail_is_late_is_told_once,
             delivery::a_suppressed_contact_is_read_with_its_limits,
             delivery::a_refusal_for_good_suppresses_with_its_outcome,
             delivery::suppressions_and_names_of_messages_go_when_they_are_over,

@@ -207,6 +207,34 @@ pub async fn what_became_of_a_mail_is_told_with_its_outcome(s: Subject) {
     assert_eq!(events(&s, parent, contact("grace@example.com")).await, []);
 }
 
+pub async fn that_a_mail_is_late_is_told_once(s: Subject) {
+    let tenant = s.parent().await;
+    let (late, other) = (message(tenant), message(tenant));
+    let worker = new_id();
+    let mut told = Vec::new();
+    for it in [&late, &other] {
+        enqueue(&s, it).await;
+        for number in 1..=3 {
+            assert_eq!(claim(&s, worker).await.iter().map(|m| m.attempts).collect::<Vec<_>>(), [number]);
+            // The first is given back by a shutdown: there is nothing to tell yet.
+            let delay = (number > 1).then(|| event(it, EmailEventType::DeliveryDelay, s.now()));
+            let retry = Outcome::Retry { at: s.now() + 1, error: "the mail server answered 450".to_owned() };
+            let settled = s.store.settle_message(it.id, worker, &settlement(retry, delay.as_ref())).await;
+            assert!(settled.unwrap());
+            told.extend(delay.filter(|_| number == 2));
+            s.clock.advance(1);
+        }
+        claim(&s, worker).await;
+        let sent = event(it, EmailEventType::Send, s.now());
+        assert!(
+            s.store.settle_message(it.id, worker, &settlement(Outcome::Sent, Some(&sent))).await.unwrap()
+        );
+        told.push(sent);
+    }
+    told.reverse();
+    assert_eq!(events(&s, tenant, contact("ada@example.com")).await, told);
+}
+
 pub async fn a_worker_that_lost_its_lease_tells_nothing(s: Subject) {
     let tenant = s.parent().await;
     let it = message(tenant);
