@@ -4,18 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use vestibule_crypto::entropy::uuid_v7;
 use vestibule_delivery::MessageSettings;
 use vestibule_delivery::channel::{Channel, SmtpChannel, SmtpSecurity, SmtpSettings};
 use vestibule_delivery::routing::Routing;
 use vestibule_delivery::worker::{Worker, WorkerParts, WorkerSettings};
-use vestibule_engine::model::{ContactKey, MessagePayload, OutboxMessage, Routes};
-use vestibule_engine::store::{ChangeSet, Write};
-use vestibule_engine::{Clock, outbox};
-use vestibule_testkit::TestServer;
+use vestibule_engine::Clock;
+use vestibule_engine::model::{ContactKey, Routes};
+use vestibule_testkit::{TestServer, client_key};
+use vestibule_wire::Contact;
 use vestibule_wire::query::Page;
 use vestibule_wire::view::EmailEventType;
-use vestibule_wire::{Contact, MessageId, OtpId, OtpType};
 
 use crate::smtp_server::{Received, Script, SmtpServer};
 
@@ -27,37 +25,23 @@ const ROUND_MS: i64 = 10;
 /// How late a message may be on that clock.
 const LATEST_MS: i64 = 2_000;
 
-fn code(number: usize) -> String {
-    format!("CODE{number:05}")
-}
-
 fn address(number: usize) -> String {
     format!("person{number}@example.com")
 }
 
-/// Queues a message with a code of its own.
-async fn queue(server: &TestServer, number: usize) {
-    let now = server.clock.now();
-    let id = MessageId(uuid_v7(&*server.entropy, now));
-    let payload: MessagePayload = serde_json::from_value(json!({
-        "to": address(number), "code": code(number), "lifetime_s": 300, "app_name": "Shop", "template_variables": {},
-    }))
-    .expect("a payload");
-    let organization_id = server.tenant.organization_id;
-    let message = OutboxMessage {
-        id,
-        organization_id,
-        tenant_id: organization_id,
-        otp_id: OtpId(uuid_v7(&*server.entropy, now)),
-        channel: OtpType::Email,
-        payload: outbox::seal(&server.key_set(), &*server.entropy, id, &payload),
-        attempts: 0,
-        due_at: now,
-        expires_at: now + 300_000,
-        created_at: now,
-    };
-    let changes = ChangeSet { writes: vec![Write::Enqueue(Box::new(message))] };
-    server.store.commit(changes).await.expect("the store takes it");
+/// A code that was asked for: its id, and what a guess is encrypted to.
+struct Asked {
+    otp_id: String,
+    bundle: String,
+}
+
+/// Asks for a code as a browser does.
+async fn ask(server: &TestServer, number: usize) -> Asked {
+    let asked = json!({ "otpType": "OTP_TYPE_EMAIL", "contact": address(number) });
+    let init = server.proxy("otp_init_v2", asked).await;
+    assert_eq!(init.status, 200, "{}", init.body);
+    let text = |name: &str| init.body[name].as_str().expect("a text").to_owned();
+    Asked { otp_id: text("otpId"), bundle: text("otpEncryptionTargetBundle") }
 }
 
 fn channel(server: &SmtpServer) -> Arc<dyn Channel> {
@@ -69,12 +53,14 @@ fn channel(server: &SmtpServer) -> Arc<dyn Channel> {
     Arc::new(SmtpChannel::new(&settings).expect("a mail server on this machine"))
 }
 
-/// How often each code arrived among these messages.
-fn codes(messages: &[Received], wanted: impl Fn(&Received) -> bool) -> BTreeMap<String, usize> {
-    let mut codes = BTreeMap::new();
+/// The codes that each address got among these messages.
+fn codes(messages: &[Received], wanted: impl Fn(&Received) -> bool) -> BTreeMap<String, Vec<String>> {
+    let mut codes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for message in messages.iter().filter(|message| wanted(message)) {
-        let begin = message.data.find("CODE").expect("the code is in the subject");
-        *codes.entry(message.data[begin..begin + 9].to_owned()).or_default() += 1;
+        let to = message.to[0].strip_prefix("RCPT TO:<").and_then(|to| to.strip_suffix('>'));
+        let subject = message.data.lines().find_map(|line| line.strip_prefix("Subject: "));
+        let code = subject.and_then(|subject| subject.split(' ').next()).expect("the code is in the subject");
+        codes.entry(to.expect("an address").to_owned()).or_default().push(code.to_owned());
     }
     codes
 }
@@ -99,8 +85,9 @@ async fn every_code_arrives_when_the_first_of_two_mail_servers_is_killed_under_l
         messages: MessageSettings::new("no-reply@mail.example").expect("an address").into(),
         settings: WorkerSettings::default(),
     });
+    let mut asked = Vec::with_capacity(MESSAGES);
     for number in 0..MESSAGES {
-        queue(&server, number).await;
+        asked.push(ask(&server, number).await);
     }
     let began = server.clock.now();
     let mut sent = 0;
@@ -120,22 +107,24 @@ async fn every_code_arrives_when_the_first_of_two_mail_servers_is_killed_under_l
         first.log.lock().expect("a log").messages.clone(),
         second.log.lock().expect("a log").messages.clone(),
     );
-    // Every code was taken by one server that said so, and by one alone.
+    // The code of each was taken by one server that said so, and by one alone.
     let mut taken = codes(&at_first, |message| message.answered);
-    for (code, copies) in codes(&at_second, |message| message.answered) {
-        *taken.entry(code).or_default() += copies;
+    for (to, more) in codes(&at_second, |message| message.answered) {
+        taken.entry(to).or_default().extend(more);
     }
-    let expected: BTreeMap<String, usize> = (0..MESSAGES).map(|number| (code(number), 1)).collect();
-    assert_eq!(taken, expected);
+    let expected: BTreeSet<String> = (0..MESSAGES).map(address).collect();
+    assert_eq!(taken.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    assert!(taken.values().all(|codes| codes.len() == 1), "{taken:?}");
     assert_eq!(at_second.iter().filter(|message| !message.answered).count(), 0);
     // Those that the first server had whole when it died, and of which it said nothing, came a second time. No others did.
     let in_doubt: BTreeSet<String> = codes(&at_first, |message| !message.answered).into_keys().collect();
     let mut copies = codes(&at_first, |_| true);
-    for (code, more) in codes(&at_second, |_| true) {
-        *copies.entry(code).or_default() += more;
+    for (to, more) in codes(&at_second, |_| true) {
+        copies.entry(to).or_default().extend(more);
     }
+    assert!(copies.values().all(|codes| codes.iter().all(|code| *code == codes[0])), "copies have one code");
     let doubled: BTreeSet<String> =
-        copies.into_iter().filter(|(_, copies)| *copies > 1).map(|(code, _)| code).collect();
+        copies.into_iter().filter(|(_, copies)| copies.len() > 1).map(|(to, _)| to).collect();
     assert_eq!(doubled, in_doubt);
     assert!(!in_doubt.is_empty(), "the case was seen");
     assert!(in_doubt.len() <= 4, "no more than there were connections: {in_doubt:?}");
@@ -156,4 +145,15 @@ async fn every_code_arrives_when_the_first_of_two_mail_servers_is_killed_under_l
         latest = latest.max(sent[0]);
     }
     assert!(latest <= LATEST_MS, "{latest} ms");
+
+    // What arrived lets its owner in, once.
+    for (number, Asked { otp_id, bundle }) in asked.iter().enumerate() {
+        let key = client_key(&server);
+        let guess = || server.guess(otp_id, bundle, &taken[&address(number)][0], &key);
+        let verify = server.proxy("otp_verify_v2", guess()).await;
+        assert_eq!(verify.status, 200, "{number}: {}", verify.body);
+        assert!(verify.body["verificationToken"].is_string(), "{number}: {}", verify.body);
+        let again = server.proxy("otp_verify_v2", guess()).await;
+        assert_eq!(again.status, 400, "{number}: {}", again.body);
+    }
 }
