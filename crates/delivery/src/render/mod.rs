@@ -15,6 +15,8 @@ use std::fmt;
 use vestibule_engine::model::{MessagePayload, Template};
 use vestibule_wire::{Contact, MessageId, OtpType};
 
+pub(crate) use sms::MAX_SEGMENTS;
+
 pub use languages::{Direction, LANGUAGES, Language, Texts};
 
 use crate::settings::MessageSettings;

@@ -143,19 +143,16 @@ fn custom(template: &str, payload: &MessagePayload, name: &str, origin: &str) ->
     finished(&text, origin)
 }
 
-/// Adds the origin line unless the text ends in one of its own. The values in the text are clean already.
+/// Adds the origin line unless the text ends in one of its own, or has no room for it. The values in the text are clean already.
 fn finished(text: &str, origin: &str) -> Result<String, String> {
-    let mut text = settled_text(text).trim().to_owned();
+    let text = settled_text(text).trim().to_owned();
     let bound = text.lines().last().is_some_and(|line| line.starts_with('@'));
-    if !bound {
-        text.push_str(origin);
-    }
-    if text.chars().take(MAX_SEGMENTS * 160 + 1).count() > MAX_SEGMENTS * 160
-        || gsm7_segments(&text).segments > MAX_SEGMENTS
-    {
-        return Err(TOO_LONG.to_owned());
-    }
-    Ok(text)
+    let whole = if bound { text.clone() } else { format!("{text}{origin}") };
+    [whole, text].into_iter().find(|text| may_be_sent(text)).ok_or_else(|| TOO_LONG.to_owned())
+}
+
+fn may_be_sent(text: &str) -> bool {
+    text.chars().nth(MAX_SEGMENTS * 160).is_none() && gsm7_segments(text).segments <= MAX_SEGMENTS
 }
 
 #[cfg(test)]
@@ -344,6 +341,24 @@ mod tests {
         let (sent, fault) = text(&MessagePayload { template_variables: variables, ..plain }, &grown);
         assert_eq!(fault.as_deref(), Some("the SMS template gives more than 10 segments"));
         assert!(sent.starts_with("Shop: your code is 7G3K9QW2X."));
+    }
+
+    #[test]
+    fn an_origin_that_would_make_an_eleventh_segment_is_left_out() {
+        let code = "{{ .OtpCode }}";
+        for (length, expected) in [(1480, true), (1520, false)] {
+            let own = format!("{}{{{{.OtpCode}}}}", "x".repeat(length));
+            let payload = MessagePayload { sms_template: Some(own), ..named("Shop") };
+            let rendering = render(&payload, None, &bound());
+            assert_eq!(rendering.fault, None, "{length}");
+            assert_eq!(text(&payload, &bound()).ends_with("@app.example.com #7G3K9QW2X"), expected);
+        }
+        let stored = format!("{code}{}", "ж".repeat(480));
+        let template = Template { sms: Some(stored), ..template("", "", None) };
+        let long = format!("{}.example", ["a".repeat(50).as_str(); 4].join("."));
+        let rendering = render(&named("Shop"), Some(&template), &settings().with_sms_origin(&long).unwrap());
+        let Rendered::Sms(sms) = rendering.message else { panic!("an SMS was asked for") };
+        assert_eq!((rendering.fault, sms.text), (None, format!("7G3K9QW2X{}", "ж".repeat(480))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use vestibule_wire::{MAX_LABEL, OtpType};
 use super::{Draft, Finding, Severity, found};
 use crate::gsm7::{SmsEncoding, SmsSize, gsm7_segments};
 use crate::preview::{self, Sample};
-use crate::render::{Rendered, render};
+use crate::render::{MAX_SEGMENTS, Rendered, render};
 use crate::settings::MessageSettings;
 use crate::template::{Part, Variable, parse};
 
@@ -73,7 +73,12 @@ fn worst(source: &str, names: &[String], settings: &MessageSettings) -> Result<S
         if let Some(fault) = rendering.fault {
             return Err(fault);
         }
-        let size = gsm7_segments(&sms.text);
+        let mut size = gsm7_segments(&sms.text);
+        // The origin line had no room: under a shorter name it has, and takes the last of it.
+        if settings.sms_origin.is_some() && !sms.text.lines().last().is_some_and(|line| line.starts_with('@'))
+        {
+            size.segments = MAX_SEGMENTS;
+        }
         if size.segments > worst.segments {
             worst = size;
         }
