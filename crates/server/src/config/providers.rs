@@ -81,7 +81,7 @@ pub struct WebhookProvider {
 }
 
 pub(super) fn default_connections() -> u32 {
-    4
+    10
 }
 
 pub(super) fn default_timeout() -> u32 {
