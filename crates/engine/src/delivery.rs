@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use vestibule_wire::{Contact, OrganizationId, OtpType, Refusal, UserId};
 
 use crate::engine::{Engine, unavailable};
-use crate::model::{ContactKey, ContactLimits, Millis, Routes, StoredRoutes, Suppression, is_route_prefix};
+use crate::model::{
+    ContactKey, ContactLimits, HandedOver, MessageFate, Millis, Routes, StoredRoutes, Suppression,
+    is_route_prefix,
+};
 use crate::store::{CallerKey, ChangeSet, IntentKeys, ReadKeys, Write};
 
 /// Providers in one list, at most.
@@ -22,7 +25,26 @@ pub struct ContactStanding {
     pub failures: i64,
     /// When it was last sent a code or key, epoch milliseconds; absent where it was not lately.
     pub last_send_ms: Option<Millis>,
+    /// What became of its last messages, the latest first: those of the last days that a provider took and has a name for.
+    pub messages: Vec<SentMessage>,
 }
+
+/// A message that a provider took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentMessage {
+    /// When the provider took it, epoch milliseconds.
+    pub handed_over_ms: Millis,
+    /// The provider, as the configuration names it.
+    pub provider: String,
+    /// What it calls the message.
+    pub provider_message_id: String,
+    /// As far as it told.
+    pub fate: MessageFate,
+}
+
+/// How many messages a standing shows.
+const MESSAGES_SHOWN: u32 = 10;
 
 impl Engine {
     /// The routes of a parent.
@@ -128,10 +150,18 @@ impl Engine {
         };
         let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
         let ContactLimits { sends, suppression, failures, .. } = facts.contact_limits;
+        let sent = self.services.store.handed_over_to(organization, contact, MESSAGES_SHOWN).await;
+        let shown = |HandedOver { at, provider, provider_message_id, fate, .. }| SentMessage {
+            handed_over_ms: at,
+            provider,
+            provider_message_id,
+            fate,
+        };
         Ok(ContactStanding {
             suppressed: suppression.filter(|suppression| suppression.until > facts.now),
             failures,
             last_send_ms: sends.last().copied().filter(|at| *at > 0),
+            messages: sent.map_err(|error| unavailable(&error))?.into_iter().map(shown).collect(),
         })
     }
 

@@ -36,7 +36,7 @@ pub use admin::{CreatedOrganization, NewTemplate, WebhookStatus};
 pub use caller::StampHeaders;
 pub use captcha::{CaptchaProvider, CaptchaWidget, Challenged, Unchallenged};
 pub use clock::Clock;
-pub use delivery::ContactStanding;
+pub use delivery::{ContactStanding, SentMessage};
 pub use engine::{Engine, Services};
 pub use proxy::ProxyAnswer;
 pub use settings::{KnownProvider, Settings, TOKEN_ISSUER};

@@ -188,6 +188,14 @@ pub trait Store: Send + Sync {
         provider_message_id: &str,
     ) -> Result<Option<HandedOver>, StoreError>;
 
+    /// The last `most` messages of a parent that a provider took for a contact and has a name for, the latest first.
+    async fn handed_over_to(
+        &self,
+        tenant: OrganizationId,
+        contact: ContactKey,
+        most: u32,
+    ) -> Result<Vec<HandedOver>, StoreError>;
+
     /// The routes of a parent; nothing where none were ever set.
     async fn routes(&self, organization: OrganizationId) -> Result<Option<StoredRoutes>, StoreError>;
 

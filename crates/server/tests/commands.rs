@@ -271,7 +271,7 @@ fn a_contact_is_shown_and_only_one_that_is_left_alone_is_lifted() {
     let contact =
         |command| ["contact", command, "--organization", organization, "--type", "email", "ann@example.com"];
     let shown = run_json(directory, &contact("show"));
-    assert_eq!(shown, json!({ "suppressed": null, "failures": 0, "lastSendMs": null }));
+    assert_eq!(shown, json!({ "suppressed": null, "failures": 0, "lastSendMs": null, "messages": [] }));
     let said = refused(directory, &contact("lift"));
     assert!(said.contains("unable to find suppressed contact"), "{said}");
     server.stop();

@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, text: include_str!("migrations/0007_delivery.sql") },
     Migration { version: 8, text: include_str!("migrations/0008_message_languages.sql") },
     Migration { version: 9, text: include_str!("migrations/0009_limits.sql") },
+    Migration { version: 10, text: include_str!("migrations/0010_messages_of_contacts.sql") },
 ];
 
 impl Migration {

@@ -29,7 +29,7 @@ pub struct Script {
     pub auth_answer: Option<&'static str>,
     /// So many RCPTs are never answered.
     pub mutes: usize,
-    /// So many NOOPs are never answered.
+    /// So many NOOP commands are never answered.
     pub mute_checks: usize,
     /// Closes the connection after it took a message.
     pub hangs_up_after_message: bool,

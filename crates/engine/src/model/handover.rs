@@ -42,7 +42,8 @@ pub struct MailHead {
 }
 
 /// What a provider told of a message that it took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MessageFate {
     /// Nothing yet.
     Taken,

@@ -387,6 +387,15 @@ impl Store for PostgresStore {
         self.one(S::HandedOver, &params![provider, provider_message_id], rows::handed_over).await
     }
 
+    async fn handed_over_to(
+        &self,
+        tenant: OrganizationId,
+        contact: ContactKey,
+        most: u32,
+    ) -> Result<Vec<HandedOver>, StoreError> {
+        self.many(S::HandedOverTo, &params![tenant.as_bytes(), &contact.0, most], rows::handed_over).await
+    }
+
     async fn routes(&self, organization: OrganizationId) -> Result<Option<StoredRoutes>, StoreError> {
         self.one(S::Routes, &params![organization.as_bytes()], rows::routes).await
     }

@@ -262,6 +262,16 @@ impl Store for SqliteStore {
         self.readers.with(|conn| one(conn, S::HandedOver, &params, rows::handed_over))
     }
 
+    async fn handed_over_to(
+        &self,
+        tenant: OrganizationId,
+        contact: ContactKey,
+        most: u32,
+    ) -> Result<Vec<HandedOver>, StoreError> {
+        let params = params![tenant.as_bytes(), &contact.0, most];
+        self.readers.with(|conn| many(conn, S::HandedOverTo, &params, rows::handed_over))
+    }
+
     async fn routes(&self, organization: OrganizationId) -> Result<Option<StoredRoutes>, StoreError> {
         let params = params![organization.as_bytes()];
         self.readers.with(|conn| one(conn, S::Routes, &params, rows::routes))

@@ -20,6 +20,13 @@ pub(super) const HANDED_OVER: &str = concat!(
     " FROM handed_over WHERE provider = $1 AND provider_message_id = $2"
 );
 
+/// The latest of a contact's, of the parent in `$1`.
+pub(super) const HANDED_OVER_TO: &str = concat!(
+    "SELECT ",
+    handed_over!(""),
+    " FROM handed_over WHERE tenant_id = $1 AND contact_key = $2 ORDER BY handed_at DESC LIMIT $3"
+);
+
 /// `$1` the bit of what is told, `$2` provider, `$3` its name for the message.
 pub(super) const TELL_FATE: &str = "UPDATE handed_over SET told = told + $1 \
     WHERE provider = $2 AND provider_message_id = $3 AND (told / $1) % 2 = 0";

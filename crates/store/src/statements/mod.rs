@@ -188,6 +188,7 @@ statements! {
     InsertHandedOver "insert_handed_over" => same(delivery::INSERT_HANDED_OVER);
     RecordHandOver "record_hand_over" => same(delivery::RECORD_HAND_OVER);
     HandedOver "handed_over" => same(delivery::HANDED_OVER);
+    HandedOverTo "handed_over_to" => same(delivery::HANDED_OVER_TO);
     TellFate "tell_fate" => same(delivery::TELL_FATE);
     TellEmailEvent "tell_email_event" => same(delivery::TELL_EMAIL_EVENT);
     Suppress "suppress" => same(delivery::SUPPRESS);

@@ -109,6 +109,27 @@ pub async fn a_message_is_found_by_what_its_provider_calls_it(s: Subject) {
     assert_eq!(s.store.handed_over("twilio", "m-1").await.unwrap(), None, "names are the provider's own");
 }
 
+pub async fn the_messages_of_a_contact_come_latest_first(s: Subject) {
+    let (parent, other) = (s.parent().await, s.parent().await);
+    let mut sent = Vec::new();
+    for name in ["m-1", "m-2", "m-3"] {
+        sent.insert(0, hand_over(&s, message(parent), name).await);
+        s.clock.advance(MINUTE);
+    }
+    let bounced = Write::TellFate {
+        provider: "ses".to_owned(),
+        provider_message_id: "m-2".to_owned(),
+        fate: MessageFate::Bounced,
+    };
+    s.commit(vec![bounced]).await;
+    sent[1].fate = MessageFate::Bounced;
+    let of = |tenant, address, most| s.store.handed_over_to(tenant, contact(address), most);
+    assert_eq!(of(parent, "ada@example.com", 10).await.unwrap(), sent);
+    assert_eq!(of(parent, "ada@example.com", 2).await.unwrap(), sent[..2]);
+    assert_eq!(of(parent, "bob@example.com", 10).await.unwrap(), []);
+    assert_eq!(of(other, "ada@example.com", 10).await.unwrap(), []);
+}
+
 pub async fn what_a_provider_took_is_remembered_whoever_has_the_lease(s: Subject) {
     let parent = s.parent().await;
     let it = message(parent);

@@ -59,6 +59,7 @@ macro_rules! for_each_case {
             delivery::a_claim_brings_the_routes_of_its_tenant,
             delivery::routes_change_only_from_the_version_that_was_read,
             delivery::a_message_is_found_by_what_its_provider_calls_it,
+            delivery::the_messages_of_a_contact_come_latest_first,
             delivery::what_a_provider_took_is_remembered_whoever_has_the_lease,
             delivery::a_provider_may_tell_of_a_message_before_the_worker,
             delivery::a_fate_is_told_once,

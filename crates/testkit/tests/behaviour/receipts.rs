@@ -223,6 +223,8 @@ async fn an_address_that_bounced_for_good_gets_no_more_until_the_time_is_over_or
     let standing = engine.contact_standing(organization, OtpType::Email, EMAIL).await.expect("a standing");
     let until = standing.suppressed.expect("it is left alone").until;
     assert_eq!(until - s.server.clock.now(), 7 * 24 * 3_600_000 - 600_000);
+    let told: Vec<_> = standing.messages.iter().map(|sent| (&sent.provider_message_id, sent.fate)).collect();
+    assert_eq!(told, [(&message, MessageFate::Bounced)], "the operator sees what became of it");
     engine.lift_suppression(organization, OtpType::Email, EMAIL).await.expect("it is lifted");
     let again = engine.lift_suppression(organization, OtpType::Email, EMAIL).await;
     assert!(matches!(again, Err(Refusal::NotFound { .. })), "{again:?}");

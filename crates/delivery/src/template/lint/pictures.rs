@@ -79,7 +79,7 @@ fn is_https(url: &str) -> bool {
     url.trim().get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
 }
 
-/// Whether the path of a URL ends as the names of PNGs do, or in a value that may.
+/// Whether the path of a URL ends as the name of a PNG does, or in a value that may.
 fn may_be_png(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default().trim();
     let path = match path.split_once("://") {
