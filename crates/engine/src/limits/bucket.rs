@@ -71,14 +71,14 @@ mod tests {
         assert_eq!(passed(row, 1), 1);
         assert_eq!(passed(row, 10), 10, "without a burst of its own all of the count may come at once");
         assert_eq!(passed(row, 1000), 19, "and never more than twice as much in a window");
-        assert_eq!(passed(Limit { burst: 3, ..row }, 1000), 12);
-        assert_eq!(passed(Limit { burst: 1, ..row }, 10_000), 100);
-        assert_eq!(passed(Limit { burst: 1, ..Limit::refuse(7, 1) }, 10_000), 70);
+        assert_eq!(passed(Limit { burst: Some(3), ..row }, 1000), 12);
+        assert_eq!(passed(Limit { burst: Some(1), ..row }, 10_000), 100);
+        assert_eq!(passed(Limit { burst: Some(1), ..Limit::refuse(7, 1) }, 10_000), 70);
     }
 
     #[test]
     fn the_wait_ends_when_one_more_fits() {
-        let bucket = Bucket::of(Limit { burst: 2, ..Limit::refuse(3, 1) });
+        let bucket = Bucket::of(Limit { burst: Some(2), ..Limit::refuse(3, 1) });
         assert_eq!(bucket.drop_us, 333_334);
         let full = bucket.after(bucket.after(0));
         assert_eq!(bucket.wait_ms(full), 334);

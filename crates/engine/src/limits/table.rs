@@ -18,11 +18,10 @@ pub struct Limit {
     /// The window in which they are counted, seconds; absent where a row has no window.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub window_seconds: u32,
-    /// How many of them may come at once; 0 or absent: all.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub burst: u32,
+    /// How many of them may come at once; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
     /// What becomes of one more.
-    #[serde(default)]
     pub action: Action,
 }
 
@@ -33,11 +32,11 @@ fn is_zero(number: &u32) -> bool {
 
 impl Limit {
     /// A row that counts nothing.
-    pub const OFF: Self = Self { count: 0, window_seconds: 0, burst: 0, action: Action::Off };
+    pub const OFF: Self = Self { count: 0, window_seconds: 0, burst: None, action: Action::Off };
 
     /// So many in a window, and no more.
     pub const fn refuse(count: u32, window_seconds: u32) -> Self {
-        Self { count, window_seconds, burst: 0, action: Action::Refuse }
+        Self { count, window_seconds, burst: None, action: Action::Refuse }
     }
 
     /// Whether anything is counted.
@@ -47,7 +46,7 @@ impl Limit {
 
     /// How many may come at once.
     pub fn burst(&self) -> u32 {
-        if self.burst == 0 { self.count } else { self.burst }
+        self.burst.unwrap_or(self.count)
     }
 
     /// The window, milliseconds.
@@ -276,11 +275,15 @@ impl LimitTable {
                 }
                 _ => {}
             }
-            if limit.burst > 0 && !name.has_burst() {
-                problems.push(format!("`limits.{key}` has no `burst`: all of its count may come at once"));
-            }
-            if limit.burst > LARGEST_BURST {
-                problems.push(format!("`limits.{key}`: `burst` must be at most {LARGEST_BURST}"));
+            match limit.burst {
+                Some(_) if !name.has_burst() => {
+                    problems
+                        .push(format!("`limits.{key}` has no `burst`: all of its count may come at once"));
+                }
+                Some(burst) if !(1..=limit.count.max(1)).contains(&burst) => {
+                    problems.push(format!("`limits.{key}`: `burst` must be 1 to the count, {}", limit.count));
+                }
+                _ => {}
             }
         }
         if self.contact_failures.count < 9 {
@@ -342,8 +345,6 @@ impl LimitTable {
 
 /// Windows are shorter than this: 31 days, seconds.
 const LONGEST_WINDOW_S: u32 = 31 * 24 * 3600;
-/// No level of a bucket comes near the end of the numbers.
-const LARGEST_BURST: u32 = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -361,14 +362,16 @@ mod tests {
         table.contact_failures = Limit { action: Action::Record, ..table.contact_failures };
         table.contact_live_codes.window_seconds = 1;
         table.prefix_sends = Limit::refuse(0, 0);
-        table.contact_sends.burst = 1;
-        table.country_sends = Limit { burst: 100_001, ..Limit::refuse(1, 1) };
+        table.contact_sends.burst = Some(1);
+        table.country_sends = Limit { burst: Some(3), ..Limit::refuse(2, 1) };
+        table.country_failures = Limit { burst: Some(0), ..Limit::refuse(2, 1) };
         table.address_requests.action = Action::Delay;
         let problems = table.problems().join("; ");
         for key in [
             "`limits.contact_sends`: the count must be at most 3",
             "`limits.contact_sends` has no `burst`",
-            "`limits.country_sends`: `burst` must be at most 100000",
+            "`limits.country_sends`: `burst` must be 1 to the count, 2",
+            "`limits.country_failures`: `burst` must be 1 to the count, 2",
             "`limits.contact_failures`: the action",
             "`limits.contact_live_codes` has no window",
             "`limits.prefix_sends`: the count must be at least 1",
@@ -398,13 +401,18 @@ mod tests {
     #[test]
     fn a_table_reads_back_as_it_was_written() {
         let table = LimitTable {
-            organization_sends: Limit { count: 7, window_seconds: 60, burst: 2, action: Action::Delay },
+            organization_sends: Limit { count: 7, window_seconds: 60, burst: Some(2), action: Action::Delay },
             ..LimitTable::default()
         };
         let text = serde_json::to_string(&table).expect("JSON");
         assert_eq!(serde_json::from_str::<LimitTable>(&text).expect("a table"), table);
         assert_eq!(serde_json::from_str::<LimitTable>("{}").expect("a table"), LimitTable::default());
         assert!(serde_json::from_str::<LimitTable>(r#"{"contact_sendz":{}}"#).is_err());
-        assert!(serde_json::from_str::<LimitTable>(r#"{"contact_sends":{"bursts":1}}"#).is_err());
+        for unreadable in [
+            r#"{"contact_sends":{"count":1,"bursts":1,"action":"refuse"}}"#,
+            r#"{"contact_sends":{"count":1,"window_seconds":180}}"#,
+        ] {
+            assert!(serde_json::from_str::<LimitTable>(unreadable).is_err(), "{unreadable}");
+        }
     }
 }

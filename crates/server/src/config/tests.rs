@@ -190,7 +190,9 @@ fn settings_that_would_do_harm_are_refused_with_their_key() {
         (format!("{MAIL}[tokens]\nissuer = \"\"\n"), "`tokens.issuer`"),
         (format!("{MAIL}[webauthn]\nrp_ids = [\"https://example.com\"]\n"), "`webauthn.rp_ids`"),
         (
-            format!("{MAIL}[limits]\ncontact_sends = {{ count = 4, window_seconds = 180 }}\n"),
+            format!(
+                "{MAIL}[limits]\ncontact_sends = {{ count = 4, window_seconds = 180, action = \"refuse\" }}\n"
+            ),
             "`limits.contact_sends`",
         ),
         (format!("{MAIL}[pumping]\nprices = {{ \"49\" = 1 }}\n"), "`pumping.prices`"),

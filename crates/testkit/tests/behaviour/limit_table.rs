@@ -222,7 +222,7 @@ async fn drive(name: LimitName, action: Action) {
         _ => 2,
     };
     let window_seconds = if name.has_window() { WINDOW_S } else { 0 };
-    let server = TestServer::with(only(name, Limit { count, window_seconds, burst: 0, action })).await;
+    let server = TestServer::with(only(name, Limit { count, window_seconds, burst: None, action })).await;
     let mut trial = Trial { server, name, sent: Vec::new() };
     let mut n = use_up(&mut trial, count).await;
     let is_send = !matches!(name, LimitName::AddressRequests | LimitName::AddressFailures);
@@ -310,7 +310,7 @@ async fn every_row_is_enforced_as_configured() {
 async fn no_more_than_the_burst_comes_at_once_and_the_rest_at_the_rate_of_the_window() {
     let rows: Vec<LimitName> = LimitName::ALL.iter().copied().filter(|name| name.has_burst()).collect();
     for name in &rows {
-        let limit = Limit { burst: 2, ..Limit::refuse(4, WINDOW_S) };
+        let limit = Limit { burst: Some(2), ..Limit::refuse(4, WINDOW_S) };
         let server = TestServer::with(only(*name, limit)).await;
         let mut trial = Trial { server, name: *name, sent: Vec::new() };
         let n = use_up(&mut trial, 2).await;
