@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use vestibule_wire::{Contact, OrganizationId, OtpType, Refusal, UserId};
 
 use crate::engine::{Engine, unavailable};
+use crate::limits::send_delay_ms;
 use crate::model::{
     ContactKey, ContactLimits, HandedOver, MessageFate, Millis, Routes, StoredRoutes, Suppression,
     is_route_prefix,
@@ -23,6 +24,12 @@ pub struct ContactStanding {
     pub suppressed: Option<Suppression>,
     /// Wrong guesses in a row.
     pub failures: i64,
+    /// Until when no code is sent because of them, epoch milliseconds; absent where they delay nothing now.
+    pub paused_until_ms: Option<Millis>,
+    /// Codes that are neither used, locked nor expired.
+    pub live_codes: usize,
+    /// When a code sent to it was last used, epoch milliseconds: what makes it known while a prefix is closed; absent: not lately.
+    pub last_used_ms: Option<Millis>,
     /// When it was last sent a code or key, epoch milliseconds; absent where it was not lately.
     pub last_send_ms: Option<Millis>,
     /// What became of its last messages, the latest first: those of the last days that a provider took and has a name for.
@@ -149,7 +156,10 @@ impl Engine {
             intent: IntentKeys { contact_limits: Some(contact), ..IntentKeys::default() },
         };
         let facts = self.services.store.read(&keys).await.map_err(|error| unavailable(&error))?;
-        let ContactLimits { sends, suppression, failures, .. } = facts.contact_limits;
+        let ContactLimits { sends, suppression, failures, failed_at, slots, proven_at, reserve: _ } =
+            facts.contact_limits;
+        let pauses = self.settings.limits.contact_pauses;
+        let paused_until = failed_at + send_delay_ms(pauses, failures);
         let sent = self.services.store.handed_over_to(organization, contact, MESSAGES_SHOWN).await;
         let shown = |HandedOver { at, provider, provider_message_id, fate, .. }| SentMessage {
             handed_over_ms: at,
@@ -160,6 +170,9 @@ impl Engine {
         Ok(ContactStanding {
             suppressed: suppression.filter(|suppression| suppression.until > facts.now),
             failures,
+            paused_until_ms: Some(paused_until).filter(|until| *until > facts.now),
+            live_codes: slots.iter().filter(|slot| slot.until > facts.now).count(),
+            last_used_ms: Some(proven_at).filter(|at| *at > 0),
             last_send_ms: sends.last().copied().filter(|at| *at > 0),
             messages: sent.map_err(|error| unavailable(&error))?.into_iter().map(shown).collect(),
         })

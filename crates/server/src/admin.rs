@@ -17,6 +17,7 @@ use crate::abuse;
 use crate::cli::{Abuse, Contact, Installation, NamedContact, Org, Route, RouteName, Webhook};
 use crate::files;
 use crate::installation::{Opened, Place};
+use crate::output::{self, say};
 
 /// The socket of a running server, in its data directory.
 const SOCKET: &str = "admin.sock";
@@ -155,7 +156,7 @@ pub async fn abuse(command: Abuse) -> Result<()> {
     let answer = send(&place, AdminCommand::AbuseReport { organization, limit, hours }).await?;
     match &answer {
         AdminAnswer::Abuse { records } if !json => {
-            print!("{}", abuse::table(records));
+            output::print(format_args!("{}", abuse::table(records)));
             Ok(())
         }
         other => print(other),
@@ -211,6 +212,6 @@ pub fn print(answer: &AdminAnswer) -> Result<()> {
         AdminAnswer::Keys { .. } => members.remove("keys").unwrap_or(Value::Null),
         AdminAnswer::Rewrapped { .. } => members.remove("rewrapped").unwrap_or(Value::Null),
     };
-    println!("{shown:#}");
+    say!("{shown:#}");
     Ok(())
 }

@@ -9,15 +9,16 @@ use crate::cli::{Backup, Installation, Restore};
 use crate::config;
 use crate::db;
 use crate::keys::{DEV_KEY_FILE, KEYS_VARIABLE, KeyLocation};
+use crate::output::say;
 
 /// Runs `vestibule backup`.
 pub fn backup(arguments: &Backup) -> Result<()> {
     let Backup { place, out } = arguments;
     let Files { data_dir, keys } = Files::of(place)?;
     let contents = vestibule_store::backup(&data_dir, out).context("there is no backup")?;
-    println!("Wrote {}.", out.display());
+    say!("Wrote {}.", out.display());
     print(&contents);
-    println!(
+    say!(
         "The sealing key is not in it. Keep a copy of {keys} apart from it: without that key it cannot be put to work again."
     );
     Ok(())
@@ -28,17 +29,18 @@ pub fn restore(arguments: &Restore) -> Result<()> {
     let Restore { place, from } = arguments;
     let Files { data_dir, keys } = Files::of(place)?;
     let restored = vestibule_store::restore(from, &data_dir).context("nothing was restored")?;
-    println!("Restored {} into {}.", from.display(), data_dir.display());
+    say!("Restored {} into {}.", from.display(), data_dir.display());
     print(&restored.contents);
     if !restored.contents.compared {
-        println!(
+        say!(
             "`vestibule backup` did not write this file: its structure is sound, its rows could not be compared."
         );
     }
-    println!(
+    say!(
         "Given up: {} messages and events that waited to be sent, {} codes that could still be entered.\n\
          Start the server with the sealing key it had, in {keys}.",
-        restored.messages_held_back, restored.codes_ended
+        restored.messages_held_back,
+        restored.codes_ended
     );
     Ok(())
 }
@@ -46,7 +48,7 @@ pub fn restore(arguments: &Restore) -> Result<()> {
 fn print(contents: &BackupContents) {
     let BackupContents { tables, schema_version, bytes, sha256, compared: _ } = contents;
     db::print(tables);
-    println!("schema version {schema_version}, {bytes} bytes\nSHA-256 {}", hex::encode(sha256));
+    say!("schema version {schema_version}, {bytes} bytes\nSHA-256 {}", hex::encode(sha256));
 }
 
 /// Where an installation has its data, and its keys in words.

@@ -106,7 +106,7 @@ pub struct Dev {
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The configuration file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG")]
     pub config: PathBuf,
 
     /// Use this PostgreSQL database, postgres://USER@HOST/DATABASE, instead of the embedded store.
@@ -241,10 +241,10 @@ pub struct KeySource {
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
-    /// Read a configuration file, its keys and its secrets, and say whether `serve` would take them.
+    /// Read a configuration file, its keys and its secrets, and say what is wrong with them. It opens no database and calls nobody.
     Check {
         /// The configuration file.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG")]
         config: PathBuf,
     },
 }
@@ -268,7 +268,7 @@ pub struct Installation {
     pub data_dir: PathBuf,
 
     /// The configuration file of a production server.
-    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG", conflicts_with = "data_dir")]
     pub config: Option<PathBuf>,
 
     /// Use this PostgreSQL database, postgres://USER@HOST/DATABASE, as the server does.

@@ -7,6 +7,7 @@ use vestibule_store::copy::{self, Place};
 use crate::cli::{Db, Ends};
 use crate::clock::SystemClock;
 use crate::config;
+use crate::output::say;
 
 /// Runs the command.
 pub async fn run(command: Db) -> Result<()> {
@@ -16,9 +17,9 @@ pub async fn run(command: Db) -> Result<()> {
             let tables = copy::copy(&from, &to, &SystemClock::default())
                 .await
                 .with_context(|| format!("{to} is left as it was"))?;
-            println!("Copied {from} to {to}, and read it back.");
+            say!("Copied {from} to {to}, and read it back.");
             print(&tables);
-            println!(
+            say!(
                 "The sealing key is not in a database: take the key file along. Start servers on the copy only; what is \
                  written to the old place from now on stays there."
             );
@@ -27,7 +28,7 @@ pub async fn run(command: Db) -> Result<()> {
             let (from, to) = places(&ends)?;
             let (source, target) = (copy::contents(&from).await?, copy::contents(&to).await?);
             copy::compare(&source, &target).with_context(|| format!("{from} and {to} are not the same"))?;
-            println!("{from} and {to} hold the same.");
+            say!("{from} and {to} hold the same.");
             print(&source);
         }
     }
@@ -54,7 +55,7 @@ fn places(ends: &Ends) -> Result<(Place, Place)> {
 /// Prints the rows and the checksum of each table.
 pub fn print(tables: &[TableContents]) {
     for TableContents { name, rows, checksum } in tables {
-        println!("{rows:>12} rows  {checksum}  {name}");
+        say!("{rows:>12} rows  {checksum}  {name}");
     }
-    println!("{} tables, {} rows", tables.len(), tables.iter().map(|table| table.rows).sum::<u64>());
+    say!("{} tables, {} rows", tables.len(), tables.iter().map(|table| table.rows).sum::<u64>());
 }

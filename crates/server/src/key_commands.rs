@@ -13,6 +13,7 @@ use crate::clock::SystemClock;
 use crate::config;
 use crate::installation::Place;
 use crate::keys::{self, DEV_KEY_FILE, KeyLocation};
+use crate::output::say;
 
 /// Runs the command.
 pub async fn run(command: Keys) -> Result<()> {
@@ -23,7 +24,7 @@ pub async fn run(command: Keys) -> Result<()> {
                 false => KeyFile::generate(&SystemEntropy),
             };
             keys::write(&out, &made)?;
-            println!(
+            say!(
                 "Wrote {}. Fingerprint {}.\nKeep a copy in a safe place: without these keys the database is of no use.",
                 out.display(),
                 made.fingerprint()
@@ -34,7 +35,7 @@ pub async fn run(command: Keys) -> Result<()> {
             let keys = location(source)?.load()?;
             let mut document = keys.public_document();
             document["fingerprint"] = keys.fingerprint().into();
-            println!("{document:#}");
+            say!("{document:#}");
             Ok(())
         }
         Keys::Accept { place, forget_sealed } => {
@@ -49,8 +50,8 @@ pub async fn run(command: Keys) -> Result<()> {
                     .await;
             store.close();
             match accepted? {
-                true => println!("Accepted. Fingerprint {}.", keys.fingerprint()),
-                false => println!("These keys are known already; nothing to do."),
+                true => say!("Accepted. Fingerprint {}.", keys.fingerprint()),
+                false => say!("These keys are known already; nothing to do."),
             }
             Ok(())
         }

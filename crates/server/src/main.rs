@@ -17,6 +17,7 @@ mod lifecycle;
 mod lists;
 mod logging;
 mod metrics;
+mod output;
 mod policy_test;
 mod purge;
 mod receipts;
@@ -32,6 +33,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::installation::Place;
+use crate::output::say;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -78,9 +80,9 @@ async fn run(command: Command) -> Result<ExitCode> {
 
 async fn migrate(arguments: &cli::Migrate) -> Result<()> {
     match Place::find(&arguments.place)?.migrate().await? {
-        0 => println!("The schema is up to date."),
-        1 => println!("The schema is up to date: one migration was applied."),
-        count => println!("The schema is up to date: {count} migrations were applied."),
+        0 => say!("The schema is up to date."),
+        1 => say!("The schema is up to date: one migration was applied."),
+        count => say!("The schema is up to date: {count} migrations were applied."),
     }
     Ok(())
 }
@@ -88,7 +90,7 @@ async fn migrate(arguments: &cli::Migrate) -> Result<()> {
 fn init(path: &Path) -> Result<()> {
     files::write_new(path, config::EXAMPLE)?;
     let (file, keys) = (path.display(), path.with_file_name("keys.json"));
-    println!(
+    say!(
         "Wrote {file}. Next:\n\
          \x20 1. Edit it: at least [email] or [sms]. docs/configuration.md explains every setting.\n\
          \x20 2. vestibule keys generate --out {keys}\n\

@@ -17,6 +17,7 @@ use vestibule_wire::ActivityType;
 
 use crate::cli::{DEV_DATA_DIR, Request};
 use crate::clock::SystemClock;
+use crate::output::say;
 
 const SUBMIT: &str = "/public/v1/submit/";
 const QUERY: &str = "/public/v1/query/";
@@ -67,8 +68,8 @@ pub async fn run(arguments: &Request) -> Result<ExitCode> {
     let status = answer.status();
     let text = answer.text().await.context("the server broke off its answer")?;
     match serde_json::from_str::<Value>(&text) {
-        Ok(json) => println!("{json:#}"),
-        Err(_) => println!("{text}"),
+        Ok(json) => say!("{json:#}"),
+        Err(_) => say!("{text}"),
     }
     if status.is_success() {
         return Ok(ExitCode::SUCCESS);

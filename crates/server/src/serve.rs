@@ -11,6 +11,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::installation::{Opened, Place};
 use crate::metrics::Metrics;
+use crate::output::{self, say};
 use crate::{cli, lifecycle, lists, logging};
 
 /// Runs the command until the server is told to stop.
@@ -63,7 +64,7 @@ pub async fn run(arguments: &cli::Serve) -> Result<()> {
     };
     app::run(&place.data_dir, opened, parts, shutdown, || {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "accepting requests");
-        println!("ready http://{address}");
+        output::announce(&format!("ready http://{address}\n"));
     })
     .await
 }
@@ -73,7 +74,10 @@ pub fn check(path: &Path) -> Result<()> {
     let config = config::load(path)?;
     check_parts(&config).with_context(|| format!("{} would not work", path.display()))?;
     let keys = config.keys()?.load()?;
-    println!("{} is valid. Keys {}.", path.display(), keys.fingerprint());
+    for warning in config.limits.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    say!("{} is valid. Keys {}.", path.display(), keys.fingerprint());
     Ok(())
 }
 

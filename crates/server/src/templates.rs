@@ -15,6 +15,7 @@ use vestibule_wire::{Locale, TemplateId, preferences};
 
 use crate::admin::{self, organization};
 use crate::cli::{Given, PreviewedMessage, Template, TemplateParts};
+use crate::output::say;
 
 /// Whose messages a sample seems to be.
 const SENDER: &str = "no-reply@example.com";
@@ -221,7 +222,7 @@ fn lint(files: &[PathBuf], locale: Option<&Locale>, given: &Given) -> Result<Opt
             Kind::Logo => {
                 let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
                 for (severity, message) in template::lint_logo(&bytes) {
-                    println!("{shown}: {severity}: {message}");
+                    say!("{shown}: {severity}: {message}");
                     gravest = gravest.max(Some(severity));
                 }
             }
@@ -243,13 +244,13 @@ fn lint(files: &[PathBuf], locale: Option<&Locale>, given: &Given) -> Result<Opt
         }
     }
     for (severity, message) in of_logo(given.logo_url.as_deref()) {
-        println!("{severity}: {message}");
+        say!("{severity}: {message}");
         gravest = gravest.max(Some(severity));
     }
     let settings = settings(given.sms_origin.as_deref())?;
     for finding in template::lint(&sources.draft(locale), known(given).as_ref(), &settings) {
         let name = names.iter().find(|(part, _)| *part == finding.part).map(|(_, name)| name.as_str());
-        println!("{}", line(name.unwrap_or("template"), &finding));
+        say!("{}", line(name.unwrap_or("template"), &finding));
         gravest = gravest.max(Some(finding.severity));
     }
     Ok(gravest)
@@ -276,7 +277,7 @@ fn show(
     }
     match rendering.message {
         Rendered::Email(email) => {
-            println!("Subject: {}\n\n{}", email.subject, email.text);
+            say!("Subject: {}\n\n{}", email.subject, email.text);
             if let Some(path) = html_out {
                 fs::write(path, email.html).with_context(|| format!("cannot write {}", path.display()))?;
             }
@@ -290,7 +291,7 @@ fn show(
                 SmsEncoding::Gsm7 => "GSM-7",
                 SmsEncoding::Ucs2 => "UCS-2",
             };
-            println!("{}", sms.text);
+            say!("{}", sms.text);
             eprintln!("{} segments, {} units of {alphabet}", size.segments, size.units);
         }
     }

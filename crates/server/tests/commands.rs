@@ -244,6 +244,15 @@ fn a_template_and_an_organization_have_a_language() {
 }
 
 #[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let directory = workspace();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(directory.path()).arg("init").stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(141), ""));
+}
+
+#[test]
 fn a_contact_is_reset() {
     let directory = workspace();
     let directory = directory.path();
@@ -271,7 +280,13 @@ fn a_contact_is_shown_and_only_one_that_is_left_alone_is_lifted() {
     let contact =
         |command| ["contact", command, "--organization", organization, "--type", "email", "ann@example.com"];
     let shown = run_json(directory, &contact("show"));
-    assert_eq!(shown, json!({ "suppressed": null, "failures": 0, "lastSendMs": null, "messages": [] }));
+    assert_eq!(
+        shown,
+        json!({
+            "suppressed": null, "failures": 0, "pausedUntilMs": null, "liveCodes": 0, "lastUsedMs": null, "lastSendMs": null,
+            "messages": [],
+        })
+    );
     let said = refused(directory, &contact("lift"));
     assert!(said.contains("unable to find suppressed contact"), "{said}");
     server.stop();

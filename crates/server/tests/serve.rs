@@ -225,6 +225,9 @@ fn what_init_writes_is_valid_and_never_overwritten() {
     let output = run(directory, &check);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("vestibule.toml is valid"), "{}", stdout(&output));
+    let by_variable =
+        command(directory).args(["config", "check"]).env("VESTIBULE_CONFIG", "vestibule.toml").output();
+    assert!(by_variable.unwrap().status.success(), "the variable stands in for --config");
     let fingerprint =
         run_json(directory, &["keys", "show", "--config", "vestibule.toml"])["fingerprint"].clone();
     assert!(stdout(&output).contains(fingerprint.as_str().unwrap()));

@@ -27,7 +27,7 @@ use crate::cli::{DEV_DATA_DIR, Dev};
 use crate::config;
 use crate::installation::{Opened, Place};
 use crate::metrics::Metrics;
-use crate::{keys, lifecycle, logging};
+use crate::{keys, lifecycle, logging, output};
 
 use previews::Samples;
 pub use surface::clock_offset_ms;
@@ -119,7 +119,7 @@ pub async fn run(arguments: &Dev) -> Result<()> {
         }),
     };
     drop(tenant);
-    app::run(&place.data_dir, opened, parts, shutdown, || print!("{greeting}")).await
+    app::run(&place.data_dir, opened, parts, shutdown, || output::announce(&greeting)).await
 }
 
 /// What the page needs to know, with the keys that sign when it asks.

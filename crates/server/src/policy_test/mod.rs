@@ -37,7 +37,7 @@ pub fn run(arguments: &crate::cli::PolicyTest) -> Result<bool> {
     let path = arguments.file.display();
     let text = std::fs::read_to_string(&arguments.file).with_context(|| format!("cannot read {path}"))?;
     let report = report(&text, arguments.verbose).with_context(|| format!("{path} is at fault"))?;
-    print!("{report}");
+    crate::output::print(format_args!("{report}"));
     Ok(report.passed())
 }
 

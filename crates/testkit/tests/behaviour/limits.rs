@@ -322,3 +322,34 @@ async fn spellings_of_one_mailbox_share_its_sends_and_nothing_else() {
         .await;
     assert_eq!(found.body["organizationIds"], json!([]), "{account:?}", account = account.organization_id);
 }
+
+#[tokio::test]
+async fn what_is_counted_against_a_contact_is_shown_to_the_operator() {
+    let server = TestServer::start().await;
+    let email = "ada@acme.example";
+    let standing = async || {
+        let organization = server.tenant.organization_id;
+        server.engine.contact_standing(organization, OtpType::Email, email).await.expect("a standing")
+    };
+    let init = json!({ "otpType": "OTP_TYPE_EMAIL", "contact": email, "appName": "Acme" });
+    for _ in 0..2 {
+        let sent = server.backend(ActivityType::InitOtpV2, init.clone()).await;
+        let live = standing().await;
+        assert_eq!((live.live_codes, live.paused_until_ms, live.last_used_ms), (1, None, None));
+        for n in 0..3 {
+            let guess = json!({ "otpId": sent.text("otpId"), "otpCode": format!("OOOO{n}") });
+            assert_eq!(server.backend(ActivityType::VerifyOtp, guess).await.refusal().2, "Invalid OTP code");
+        }
+    }
+    let paused = standing().await;
+    assert_eq!((paused.failures, paused.live_codes), (6, 0));
+    assert_eq!(paused.paused_until_ms, Some(server.clock.now() + 30_000));
+    server.clock.advance_s(30);
+    assert_eq!(standing().await.paused_until_ms, None);
+    let sent = server.backend(ActivityType::InitOtpV2, init).await;
+    let code = server.code(email).await;
+    let guess = json!({ "otpId": sent.text("otpId"), "otpCode": code });
+    assert_eq!(server.backend(ActivityType::VerifyOtp, guess).await.status, 200);
+    let proven = standing().await;
+    assert_eq!((proven.failures, proven.last_used_ms), (0, Some(server.clock.now())));
+}
