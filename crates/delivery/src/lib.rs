@@ -4,6 +4,7 @@
 //! caller put into it cannot add a header, a recipient or markup; contacts, codes and bodies reach the channel and
 //! nothing else: no log line, no error and no `Debug` output has them.
 
+mod cause;
 pub mod channel;
 pub mod domains;
 mod gsm7;

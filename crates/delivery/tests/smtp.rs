@@ -247,7 +247,7 @@ async fn a_server_that_does_not_answer_or_is_not_there_may_be_tried_again() {
     let gone = SmtpSettings { port: Some(listener.local_addr().unwrap().port()), ..short };
     drop(listener);
     let refused = SmtpChannel::new(&gone).unwrap().send(&email()).await.unwrap_err();
-    assert_eq!(refused, SendError::later("the connection to the mail server failed"));
+    assert_eq!(refused, SendError::later("the mail server refused the connection"));
 }
 
 #[tokio::test]
@@ -325,14 +325,62 @@ async fn tls_from_the_start_works_with_a_trusted_certificate_alone() {
     assert!(received(&server)[0].over_tls);
 
     let other = SmtpServer::start(Script::default()).await;
-    for settings in [
-        SmtpSettings { trusted_pem: Some(other.pem.clone()), ..trusting.clone() },
-        SmtpSettings { host: "127.0.0.1".to_owned(), ..trusting },
+    for (settings, cause) in [
+        (
+            SmtpSettings { trusted_pem: Some(other.pem.clone()), ..trusting.clone() },
+            "the mail server's certificate is not trusted; `ca_file` names the CA that signed it",
+        ),
+        (
+            SmtpSettings { host: "127.0.0.1".to_owned(), ..trusting.clone() },
+            "the mail server's certificate is for another name",
+        ),
+        (
+            SmtpSettings { port: Some(other.address.port()), ..trusting },
+            "the TLS handshake with the mail server failed",
+        ),
     ] {
         let refused = SmtpChannel::new(&settings).unwrap().send(&email()).await.unwrap_err();
-        assert_eq!(refused.retry, Retry::Later);
+        assert_eq!(refused, SendError::later(cause));
     }
     assert_eq!(received(&server).len(), 1);
+}
+
+#[tokio::test]
+async fn starttls_with_a_certificate_that_does_not_hold_is_told_by_its_cause() {
+    let server = SmtpServer::start(Script { starttls: true, ..Script::default() }).await;
+    let trusting = with_login(settings(&server, SmtpSecurity::StartTls));
+    for (settings, cause) in [
+        (
+            SmtpSettings { trusted_pem: None, ..trusting.clone() },
+            "the mail server's certificate is not trusted; `ca_file` names the CA that signed it",
+        ),
+        (
+            SmtpSettings { host: "127.0.0.1".to_owned(), ..trusting },
+            "the mail server's certificate is for another name",
+        ),
+    ] {
+        let refused = SmtpChannel::new(&settings).unwrap().send(&email()).await.unwrap_err();
+        assert_eq!(refused, SendError::later(cause));
+    }
+    let log = server.log.lock().unwrap();
+    assert!(log.commands.iter().all(|c| c.starts_with("EHLO") || c == "STARTTLS"), "{:?}", log.commands);
+}
+
+/// Knows no name.
+struct NoNames;
+
+#[async_trait::async_trait]
+impl Resolver for NoNames {
+    async fn addresses(&self, _: &str) -> Vec<IpAddr> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_whose_name_is_unknown_may_be_tried_again() {
+    let channel = SmtpChannel::new(&SmtpSettings::new("mail.example")).unwrap();
+    let refused = channel.with_resolver(Arc::new(NoNames)).send(&email()).await.unwrap_err();
+    assert_eq!(refused, SendError::later("the name of the mail server does not resolve"));
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn silence_absence_and_redirects_send_nothing_and_tell_no_address() {
     assert_eq!(silent, SendError::unanswered("Twilio did not answer in time"));
     drop(listener);
     let absent = TwilioChannel::new(&gone).unwrap().send(&sms()).await.unwrap_err();
-    assert_eq!(absent, SendError::later("the connection to Twilio failed"));
+    assert_eq!(absent, SendError::later("Twilio refused the connection"));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+#[path = "support/smtp_server.rs"]
+mod smtp_server;
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use smtp_server::{Script, SmtpServer};
 use support::{CODE, LIFETIME, START, delivery, payload};
 use vestibule_crypto::fingerprint::hmac_sha256;
 use vestibule_delivery::channel::{Accepted, Channel, Retry, SendError, SmsWebhookChannel, WebhookSecret};
@@ -153,8 +156,17 @@ async fn silence_and_absence_may_be_tried_again_and_errors_do_not_tell_the_url()
     let gone = format!("http://{}/secret-path/send", listener.local_addr().unwrap());
     drop(listener);
     let absent = channel(&gone, Duration::from_secs(5)).send(&sms).await.unwrap_err();
-    assert_eq!(absent, SendError::later("the connection to the SMS webhook failed"));
+    assert_eq!(absent, SendError::later("the SMS webhook refused the connection"));
     assert_eq!(absent.retry, Retry::Later);
+
+    let script = Script { implicit_tls: true, ..Script::default() };
+    let strange = SmtpServer::start(script).await;
+    let strange_url = format!("https://localhost:{}/", strange.address.port());
+    let untrusted = channel(&strange_url, Duration::from_secs(5)).send(&sms).await.unwrap_err();
+    assert_eq!(untrusted, SendError::later("the SMS webhook's certificate is not trusted"));
+    let plain_url = url.replace("http:", "https:");
+    let plain = channel(&plain_url, Duration::from_secs(5)).send(&sms).await.unwrap_err();
+    assert_eq!(plain, SendError::later("the TLS handshake with the SMS webhook failed"));
 }
 
 #[tokio::test]

@@ -4,11 +4,14 @@
 //! of an answer at most [`MAX_ANSWER`] bytes are read; no error has the URL, which may have a secret in it, or the provider's
 //! words, which may have the recipient in them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{RequestBuilder, Url, redirect};
 
 use super::{SendError, is_loopback};
+use crate::cause::{Cause, NoName};
 
 /// Bytes of an answer that are read.
 pub(super) const MAX_ANSWER: usize = 64 * 1024;
@@ -60,13 +63,31 @@ pub(super) fn is_local(url: &Url) -> bool {
     url.host_str().is_some_and(is_loopback)
 }
 
+/// Asks the system, and says so where a name has no address.
+struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NoName)?;
+            let found: Vec<_> = found.collect();
+            if found.is_empty() {
+                return Err(NoName.into());
+            }
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
 /// A client for one provider. `timeout` limits a whole request.
 pub(super) fn client(url: &Url, timeout: Duration) -> Result<reqwest::Client, ProviderConfigError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .timeout(timeout)
-        .pool_max_idle_per_host(4);
+        .pool_max_idle_per_host(4)
+        .dns_resolver(Arc::new(Names));
     if is_local(url) {
         builder = builder.no_proxy();
     }
@@ -116,7 +137,9 @@ fn failed(error: &reqwest::Error, name: &str) -> SendError {
     if error.is_timeout() {
         return SendError::unanswered(format!("{name} did not answer in time"));
     }
-    SendError::later(if error.is_connect() {
+    SendError::later(if let Some(cause) = Cause::of(error) {
+        cause.text(name)
+    } else if error.is_connect() {
         format!("the connection to {name} failed")
     } else {
         format!("the request to {name} failed")
@@ -199,6 +222,15 @@ mod tests {
         ] {
             assert_eq!(endpoint(text, "x").map(|url| url.to_string()), expected.map(str::to_owned), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told_as_such() {
+        let client = reqwest::Client::builder().no_proxy().dns_resolver(Arc::new(Names)).build().unwrap();
+        // Longer than a label may be: no name server is asked.
+        let url = format!("http://{}.example/", "a".repeat(64));
+        let refused = ask(client.get(url), "Twilio").await.map(|_| ()).unwrap_err();
+        assert_eq!(refused, SendError::later("the name of Twilio does not resolve"));
     }
 
     #[test]

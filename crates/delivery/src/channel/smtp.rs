@@ -20,6 +20,7 @@ use vestibule_wire::OtpType;
 use super::dkim::{Dkim, DkimConfigError, DkimSettings};
 use super::smtp_answer::{Step, enhanced_code, judge};
 use super::{Accepted, Channel, Delivery, SendError, is_loopback, mail};
+use crate::cause::Cause;
 use crate::webhooks::SystemResolver;
 
 /// Connections that were idle for longer are not used again; common servers keep them for five minutes.
@@ -246,7 +247,7 @@ impl SmtpChannel {
             Tls::Required(_) | Tls::None | Tls::Opportunistic(_) => None,
         };
         let addresses = self.addresses().await;
-        let mut failed = SendError::later("the mail server's name has no address");
+        let mut failed = SendError::later(Cause::Name.text(PEER));
         for (tried, address) in addresses.iter().enumerate() {
             let connecting =
                 AsyncSmtpConnection::connect_tokio1(*address, None, &self.hello_name, wrapper.cloned(), None);
@@ -376,6 +377,7 @@ fn dot_stuffed(text: &str) -> String {
     stuffed
 }
 
+const PEER: &str = "the mail server";
 const NO_ANSWER: &str = "the mail server did not answer in time";
 
 /// The answer's text may repeat the address it refuses: only its numbers are told.
@@ -398,6 +400,13 @@ fn classify(step: Step, error: &SmtpError) -> SendError {
     }
     if error.is_timeout() {
         return SendError::unanswered(NO_ANSWER);
+    }
+    if let Some(cause) = Cause::of(error) {
+        let text = cause.text(PEER);
+        return SendError::later(match cause {
+            Cause::Untrusted => format!("{text}; `ca_file` names the CA that signed it"),
+            _ => text,
+        });
     }
     SendError::later(if error.is_tls() {
         "TLS with the mail server failed"

@@ -20,6 +20,8 @@ use vestibule_engine::events::event_id;
 use vestibule_engine::model::{Addressee, DeliveryPayload, Millis, WebhookDelivery};
 use vestibule_wire::Destination;
 
+use crate::cause::{Cause, NoName};
+
 /// The most of an answer's body that is read, so that its connection can be used again.
 const READ_OF_ANSWERS: usize = 16 * 1024;
 
@@ -72,11 +74,6 @@ impl Resolver for SystemResolver {
 #[error("the host is not public")]
 struct NotPublic;
 
-/// The host has no address.
-#[derive(Debug, thiserror::Error)]
-#[error("the host has no address")]
-struct NoAddress;
-
 /// Looks up a host for a connection that is about to be made, and lets through what may be connected to. Whether the URL
 /// may be http was asked before; here a name is judged as for https.
 struct Gate {
@@ -90,7 +87,7 @@ impl Resolve for Gate {
         Box::pin(async move {
             let addresses = resolver.addresses(name.as_str()).await;
             if addresses.is_empty() {
-                return Err(NoAddress.into());
+                return Err(NoName.into());
             }
             if !addresses.iter().all(|address| is_open(*address, development)) {
                 return Err(NotPublic.into());
@@ -239,21 +236,16 @@ fn classify(error: &reqwest::Error) -> Answer {
         if error.is::<NotPublic>() {
             return Answer::Refused("the host is not public".into());
         }
-        if error.is::<NoAddress>() {
-            return Answer::Later("the host has no address".into());
-        }
         cause = error.source();
     }
-    Answer::Later(
-        if error.is_timeout() {
-            "the endpoint did not answer in time"
-        } else if error.is_connect() {
-            "the connection to the endpoint failed"
-        } else {
-            "the request to the endpoint failed"
-        }
-        .into(),
-    )
+    if error.is_timeout() {
+        return Answer::Later("the endpoint did not answer in time".into());
+    }
+    Answer::Later(match Cause::of(error) {
+        Some(cause) => cause.text("the endpoint"),
+        None if error.is_connect() => "the connection to the endpoint failed".into(),
+        None => "the request to the endpoint failed".into(),
+    })
 }
 
 #[cfg(test)]
