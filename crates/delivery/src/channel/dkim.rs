@@ -52,7 +52,7 @@ pub enum DkimConfigError {
     #[error("{0:?} is no DKIM selector; use letters, digits and hyphens, for example \"login2026\"")]
     Selector(String),
     /// The key does not sign mail.
-    #[error("the DKIM key does not work: {0}")]
+    #[error(transparent)]
     Key(#[from] MailKeyError),
 }
 

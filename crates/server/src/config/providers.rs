@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use vestibule_crypto::secret::Secret;
 use vestibule_delivery::channel::receipt::Receipts;
 use vestibule_delivery::channel::{
-    Channel, DkimSettings, SmsWebhookChannel, SmtpChannel, SmtpCredentials, SmtpSecurity, SmtpSettings,
-    WebhookReceipts, WebhookSecret,
+    Channel, Dkim, DkimConfigError, DkimSettings, SmsWebhookChannel, SmtpChannel, SmtpConfigError,
+    SmtpCredentials, SmtpSecurity, SmtpSettings, WebhookReceipts, WebhookSecret,
 };
 use vestibule_delivery::routing::Routing;
 use vestibule_engine::model::{Routes, is_provider_name};
@@ -86,6 +86,23 @@ pub(super) fn default_connections() -> u32 {
 
 pub(super) fn default_timeout() -> u32 {
     10
+}
+
+impl SmtpProvider {
+    /// The setting that is wrong, and the file that it names.
+    fn fault(&self, error: &SmtpConfigError) -> (&'static str, Option<&Path>) {
+        match error {
+            SmtpConfigError::Unprotected(_) => ("tls", None),
+            SmtpConfigError::HelloName(_) => ("hello_name", None),
+            SmtpConfigError::Dkim(_) => ("dkim", None),
+            SmtpConfigError::Certificates => ("ca_file", self.ca_file.as_deref()),
+            // TLS itself asks nothing of a host; what it is given beside it is the file.
+            SmtpConfigError::Tls(..) => match self.ca_file.as_deref() {
+                Some(file) => ("ca_file", Some(file)),
+                None => ("host", None),
+            },
+        }
+    }
 }
 
 impl Provider {
@@ -270,7 +287,28 @@ impl Config {
                 routing = routing.with_receipts(named.name, receipts)?;
             }
         }
-        routing.with_routes(self.default_routes()).context("a route does not work")
+        for (setting, routes) in self.written_routes() {
+            routing = routing.with_routes(routes).with_context(|| format!("`{setting}` does not work"))?;
+        }
+        Ok(routing.with_routes(self.default_routes())?)
+    }
+
+    /// Each route that is written down, by the setting it stands in.
+    fn written_routes(&self) -> Vec<(String, Routes)> {
+        let one = |setting: String, kind, prefix: &str, route: &Vec<String>| {
+            let mut routes = Routes::default();
+            routes.set(kind, prefix, route.clone());
+            (setting, routes)
+        };
+        let email =
+            self.email.iter().map(|email| one("email.route".into(), OtpType::Email, "", &email.route));
+        let sms = self.sms.iter().flat_map(|sms| {
+            let prefixes = sms.prefix_routes.iter().map(|(prefix, route)| {
+                one(format!("sms.prefix_routes.{prefix:?}"), OtpType::Sms, prefix, route)
+            });
+            std::iter::once(one("sms.route".into(), OtpType::Sms, "", &sms.route)).chain(prefixes)
+        });
+        email.chain(sms).collect()
     }
 
     /// Where a provider is to send receipts, where the world can reach this server.
@@ -315,8 +353,11 @@ impl Config {
                     dkim: dkim_keys(&smtp.dkim)
                         .with_context(|| format!("`{}` does not work", named.setting("dkim")))?,
                 });
-                let channel =
-                    channel.with_context(|| format!("`{}` does not work", named.setting("host")))?;
+                let channel = channel.map_err(|error| {
+                    let (key, file) = smtp.fault(&error);
+                    let file = file.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+                    anyhow!("`{}` does not work: {file}{error}", named.setting(key))
+                })?;
                 Ok(Built { channel: Arc::new(channel), receipts: None })
             }
             Provider::Ses(ses) => ses.build(named),
@@ -371,12 +412,17 @@ impl Config {
     }
 }
 
-/// Reads the keys that sign mail.
+/// Reads the keys that sign mail, and tells of one that cannot in which file it is.
 fn dkim_keys(keys: &[DkimKey]) -> Result<Vec<DkimSettings>> {
     let read = |key: &DkimKey| {
         let DkimKey { domain, selector, key_file } = key;
         let key_pem = files::read_secret(key_file)?;
-        Ok(DkimSettings { domain: domain.clone(), selector: selector.clone(), key_pem })
+        let settings = DkimSettings { domain: domain.clone(), selector: selector.clone(), key_pem };
+        match Dkim::new(std::slice::from_ref(&settings)) {
+            Ok(_) => Ok(settings),
+            Err(DkimConfigError::Key(error)) => Err(anyhow!("{}: {error}", key_file.display())),
+            Err(error @ (DkimConfigError::Domain(_) | DkimConfigError::Selector(_))) => Err(error.into()),
+        }
     };
     keys.iter().map(read).collect()
 }

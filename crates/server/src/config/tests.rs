@@ -253,9 +253,11 @@ fn routed(more: &str) -> anyhow::Result<Routing> {
     let path = directory.path().join("vestibule.toml");
     fs::write(&path, format!("[server]\ndata_dir = \"data\"\n[pumping]\ncountries = [\"DE\"]\n{more}"))
         .unwrap();
-    for secret in ["secret", "other"] {
-        let file = directory.path().join(secret);
-        fs::write(&file, "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+    let secret = "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    let weak = include_str!("../../../crypto/tests/mail_key/rsa-1024.pem");
+    for (name, content) in [("secret", secret), ("other", secret), ("rsa-1024.pem", weak)] {
+        let file = directory.path().join(name);
+        fs::write(&file, content).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
     load(&path)?.routing()
@@ -270,13 +272,72 @@ fn routes_name_providers_of_their_channel() {
     let short = "[sms]\nwebhook_url = \"https://a.example\"\nwebhook_secret_file = \"secret\"\n";
     assert!(routed(short).is_ok());
     for (more, reason) in [
-        (texts.replace("[\"more\"]", "[\"smtp\"]"), "no provider is called \"smtp\""),
-        (texts.replace("+49", "49"), "\"49\" is no prefix"),
-        (format!("{MAIL}route = [\"texts\"]\n{texts}"), "the provider \"texts\" does not carry email"),
-        (format!("{MAIL}route = [\"smtp\", \"smtp\"]\n"), "more than once"),
+        (
+            texts.replace("[\"more\"]", "[\"smtp\"]"),
+            "`sms.prefix_routes.\"+49\"` does not work: no provider is called \"smtp\"",
+        ),
+        (texts.replace("+49", "49"), "`sms.prefix_routes.\"49\"` does not work: \"49\" is no prefix"),
+        (
+            texts.replace("[\"texts\", ", "[\"text\", "),
+            "`sms.route` does not work: no provider is called \"text\"",
+        ),
+        (
+            format!("{MAIL}route = [\"texts\"]\n{texts}"),
+            "`email.route` does not work: the provider \"texts\" does not carry email",
+        ),
+        (
+            format!("{MAIL}route = [\"smtp\", \"smtp\"]\n"),
+            "`email.route` does not work: a route names the provider \"smtp\" more than once",
+        ),
     ] {
         let refused = format!("{:#}", routed(&more).err().unwrap());
         assert!(refused.contains(reason), "{more} {refused}");
+    }
+}
+
+#[test]
+fn what_a_mail_server_cannot_work_with_is_named_once_with_its_setting_and_file() {
+    let dkim = |domain: &str, file: &str| {
+        format!("dkim = [{{ domain = \"{domain}\", selector = \"s\", key_file = \"{file}\" }}]\n")
+    };
+    let mail = "[email]\nfrom = \"no-reply@example.com\"\nroute = [\"it\"]\n[providers.it]\ntype = \"smtp\"\nhost = \"h\"\n";
+    for (more, start, end) in [
+        (
+            format!("{MAIL}ca_file = \"secret\"\n"),
+            "`email.ca_file` does not work: ",
+            "secret: the trusted certificates are not PEM; the file must have at least one BEGIN CERTIFICATE block",
+        ),
+        (
+            format!("{MAIL}{}", dkim("example.com", "rsa-1024.pem")),
+            "`email.dkim` does not work: ",
+            "rsa-1024.pem: mail is signed with an RSA key of at least 2048 bits or an Ed25519 key",
+        ),
+        (
+            format!("{MAIL}{}", dkim("example.com", "secret")),
+            "`email.dkim` does not work: ",
+            "secret: not an unencrypted private key in PEM; it begins with BEGIN PRIVATE KEY or BEGIN RSA PRIVATE KEY",
+        ),
+        (
+            format!("{mail}{}", dkim("a b", "secret")),
+            "`providers.it.dkim` does not work: ",
+            "\"a b\" is no domain to sign for; write one such as example.com",
+        ),
+        (
+            format!("{mail}ca_file = \"other\"\n"),
+            "`providers.it.ca_file` does not work: ",
+            "CERTIFICATE block",
+        ),
+        (
+            format!("{mail}hello_name = \"a b\"\n"),
+            "`providers.it.hello_name` does not work: ",
+            "write this machine's public host name",
+        ),
+        (format!("{mail}tls = \"none\"\n"), "`providers.it.tls` does not work: ", "may do without"),
+    ] {
+        let refused = format!("{:#}", routed(&more).err().unwrap());
+        assert!(refused.starts_with(start) && refused.ends_with(end), "{more} {refused}");
+        assert_eq!(refused.matches("does not work").count(), 1, "{refused}");
+        assert_eq!(refused.matches(end).count(), 1, "{refused}");
     }
 }
 
