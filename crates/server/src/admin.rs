@@ -178,7 +178,7 @@ pub async fn send(installation: &Installation, command: AdminCommand) -> Result<
     match admin::call(&place.data_dir.join(SOCKET), &command).await {
         Ok(answer) => Ok(answer),
         Err(AdminError::Unreachable { .. }) => offline(&place, command).await,
-        Err(AdminError::Refused(message)) => bail!(message),
+        Err(AdminError::Refused(message)) => bail!(told(&message).to_owned()),
         Err(AdminError::Broken(cause)) => {
             bail!(
                 "the server broke off its answer ({cause}); look with `list` whether the command was carried out"
@@ -191,7 +191,12 @@ async fn offline(place: &Place, command: AdminCommand) -> Result<AdminAnswer> {
     let opened = Opened::existing(place).await?;
     let answer = admin::execute(&opened.engine, command).await;
     opened.close().await;
-    answer.map_err(|refusal| anyhow!(refusal))
+    answer.map_err(|refusal| anyhow!(told(&refusal.to_string()).to_owned()))
+}
+
+/// What a refusal tells somebody who wrote arguments and no body.
+fn told(message: &str) -> &str {
+    message.strip_prefix("invalid request body: ").unwrap_or(message)
 }
 
 /// Prints what an answer holds as JSON: an object, a list, or nothing.
