@@ -42,6 +42,13 @@ pub struct ReceiptParts {
 pub enum ReceiptNotKept {
     /// It is no receipt of the provider, or there is no such provider.
     Refused,
+    /// The provider signed it, and it cannot be read.
+    Malformed {
+        /// What of it.
+        member: &'static str,
+        /// What is wrong with that.
+        problem: &'static str,
+    },
     /// The provider is to send it again later.
     Later,
 }
@@ -70,8 +77,9 @@ impl ReceiptKeeper {
             Err(error) => {
                 tracing::warn!(provider, %error, "a receipt was not taken");
                 let (outcome, not) = match error {
-                    ReceiptRefused::Signature | ReceiptRefused::Stale | ReceiptRefused::Malformed => {
-                        ("refused", ReceiptNotKept::Refused)
+                    ReceiptRefused::Signature | ReceiptRefused::Stale => ("refused", ReceiptNotKept::Refused),
+                    ReceiptRefused::Malformed { member, problem } => {
+                        ("malformed", ReceiptNotKept::Malformed { member, problem })
                     }
                     ReceiptRefused::Unverifiable => ("unverifiable", ReceiptNotKept::Later),
                 };

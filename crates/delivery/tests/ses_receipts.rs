@@ -331,7 +331,8 @@ async fn a_subscription_is_confirmed_for_this_topic_and_at_sns_alone() {
         let mut post = confirmation(&api);
         post["SubscribeURL"] = url.into();
         let post = signed(post, CONFIRMATION);
-        assert_eq!(read(&receipts, &post, NOW).await, Err(ReceiptRefused::Malformed));
+        let refused = ReceiptRefused::malformed("SubscribeURL", "does not confirm this topic at SNS");
+        assert_eq!(read(&receipts, &post, NOW).await, Err(refused));
     }
     let mut unsigned = good.clone();
     unsigned["Token"] = "other".into();
@@ -356,7 +357,8 @@ async fn the_end_of_a_subscription_tells_of_no_message() {
 async fn a_signed_message_that_is_no_event_is_refused_as_such() {
     let (api, receipts) = sns().await;
     let post = signed(notification(&api, "hello"), NOTIFICATION);
-    assert_eq!(read(&receipts, &post, NOW).await, Err(ReceiptRefused::Malformed));
+    let refused = ReceiptRefused::malformed("Message", "not an event of SES");
+    assert_eq!(read(&receipts, &post, NOW).await, Err(refused));
     let set_up = "Successfully validated SNS topic for Amazon SES event publishing.";
     let post = signed(notification(&api, set_up), NOTIFICATION);
     assert_eq!(read(&receipts, &post, NOW).await, Ok(Vec::new()));

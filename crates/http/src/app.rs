@@ -225,7 +225,8 @@ impl Inner {
         answered
     }
 
-    /// Only requests that are no receipts are counted against an address: a provider may tell as much as it has.
+    /// Only requests that the provider did not sign are counted against an address: it may tell as much as it has, and what it
+    /// tells badly must not keep out what it tells well.
     async fn receipt<B>(
         &self,
         peer: Option<IpAddr>,

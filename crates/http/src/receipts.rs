@@ -35,7 +35,8 @@ pub struct IncomingReceipt<'a> {
 #[async_trait]
 pub trait ReceiptDoor: Send + Sync {
     /// Verifies a request and keeps what it tells. Refuses with [`Refusal::ReceiptRefused`] whatever the provider did not sign,
-    /// and with [`Refusal::Unavailable`] what is to be sent again later.
+    /// with [`Refusal::InvalidMember`] what it signed and cannot be read, and with [`Refusal::Unavailable`] what is to be sent
+    /// again later.
     async fn take(&self, receipt: IncomingReceipt<'_>) -> Result<(), Refusal>;
 }
 

@@ -16,6 +16,9 @@ impl ReceiptDoor for Receipts {
         let kept = self.0.keep(provider, &ReceiptRequest { url, headers, body, client }).await;
         kept.map_err(|not| match not {
             ReceiptNotKept::Refused => Refusal::ReceiptRefused,
+            ReceiptNotKept::Malformed { member, problem } => {
+                Refusal::InvalidMember { path: member.to_owned(), problem }
+            }
             ReceiptNotKept::Later => Refusal::Unavailable,
         })
     }

@@ -89,12 +89,24 @@ pub enum ReceiptRefused {
     /// The signature is right and too old: somebody may be repeating what he overheard.
     #[error("the receipt was signed too long ago")]
     Stale,
-    /// Signed, and not what the provider's documentation says.
-    #[error("the receipt cannot be read")]
-    Malformed,
+    /// Signed, and not what the provider's documentation says. Nothing that was sent is in it.
+    #[error("the receipt cannot be read: {member}: {problem}")]
+    Malformed {
+        /// What of it, by its name in the provider's documentation.
+        member: &'static str,
+        /// What is wrong with that.
+        problem: &'static str,
+    },
     /// It cannot be verified at the moment; the provider is asked to come again.
     #[error("the receipt cannot be verified at the moment")]
     Unverifiable,
+}
+
+impl ReceiptRefused {
+    /// Of a request whose signature holds, and of no other.
+    pub fn malformed(member: &'static str, problem: &'static str) -> Self {
+        Self::Malformed { member, problem }
+    }
 }
 
 /// Reads what a provider tells.

@@ -237,25 +237,26 @@ fn receipt(message: &str) -> Result<Option<Receipt>, ReceiptRefused> {
     if message.starts_with("Successfully validated SNS topic") {
         return Ok(None);
     }
-    let event: Event = serde_json::from_str(message).map_err(|_| ReceiptRefused::Malformed)?;
+    let event: Event = serde_json::from_str(message)
+        .map_err(|_| ReceiptRefused::malformed("Message", "not an event of SES"))?;
     let Event { event_type, mail, bounce, complaint, delivery, delivery_delay } = event;
-    let missing = ReceiptRefused::Malformed;
+    let missing = |member| ReceiptRefused::malformed(member, "missing");
     let (fate, diagnostic, at) = match event_type.as_str() {
         "Delivery" => {
-            let Arrival { timestamp, smtp_response } = delivery.ok_or(missing)?;
+            let Arrival { timestamp, smtp_response } = delivery.ok_or(missing("delivery"))?;
             (Fate::Delivered, smtp_response.as_deref().and_then(smtp_diagnostic), timestamp)
         }
         "Bounce" => {
-            let Bounce { bounce_type, timestamp, bounced_recipients } = bounce.ok_or(missing)?;
+            let Bounce { bounce_type, timestamp, bounced_recipients } = bounce.ok_or(missing("bounce"))?;
             let permanent = bounce_type == "Permanent";
             (Fate::Bounced { permanent }, diagnostic(&bounced_recipients), timestamp)
         }
         "DeliveryDelay" => {
-            let Delay { timestamp, delayed_recipients } = delivery_delay.ok_or(missing)?;
+            let Delay { timestamp, delayed_recipients } = delivery_delay.ok_or(missing("deliveryDelay"))?;
             (Fate::Delayed, diagnostic(&delayed_recipients), timestamp)
         }
         "Complaint" => {
-            let Complaint { timestamp, complaint_feedback_type } = complaint.ok_or(missing)?;
+            let Complaint { timestamp, complaint_feedback_type } = complaint.ok_or(missing("complaint"))?;
             match complaint_feedback_type.as_deref() {
                 // Somebody took it out of the spam, or a mail server tells of a signature: nobody complains.
                 Some("not-spam" | "auth-failure") => return Ok(None),

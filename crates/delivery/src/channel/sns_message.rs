@@ -106,7 +106,8 @@ impl SnsMessages {
             return Err(ReceiptRefused::Signature);
         }
         self.certificates.verified(&certificate_url, now);
-        let at: jiff::Timestamp = post.timestamp.parse().map_err(|_| ReceiptRefused::Malformed)?;
+        let at: jiff::Timestamp =
+            post.timestamp.parse().map_err(|_| ReceiptRefused::malformed("Timestamp", "not a time"))?;
         if !(now - MAX_AGE_MS..=now + MAX_LEAD_MS).contains(&at.as_millisecond()) {
             return Err(ReceiptRefused::Stale);
         }
@@ -143,14 +144,15 @@ impl SnsMessages {
 
     /// Says that this topic is wanted here: it was configured, and SNS asks for it itself.
     async fn confirm(&self, url: Option<&str>) -> Result<(), ReceiptRefused> {
-        let url = url.and_then(|url| self.own_url(url)).ok_or(ReceiptRefused::Malformed)?;
+        let not_one = ReceiptRefused::malformed("SubscribeURL", "does not confirm this topic at SNS");
+        let url = url.and_then(|url| self.own_url(url)).ok_or(not_one)?;
         let parameter =
             |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, value)| value.into_owned());
         let is_confirmation = url.path() == "/"
             && parameter("Action").as_deref() == Some("ConfirmSubscription")
             && parameter("TopicArn").as_deref() == Some(&self.topic_arn);
         if !is_confirmation {
-            return Err(ReceiptRefused::Malformed);
+            return Err(not_one);
         }
         match ask(self.client.get(url), "Amazon SNS").await {
             Ok(answer) if answer.is_success() => Ok(()),

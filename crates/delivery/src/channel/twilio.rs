@@ -303,8 +303,9 @@ impl Receipts for TwilioReceipts {
         if value("AccountSid").is_some_and(|sid| sid != self.account_sid) {
             return Err(ReceiptRefused::Signature);
         }
-        let sid = value("MessageSid").or(value("SmsSid")).ok_or(ReceiptRefused::Malformed)?;
-        let status = value("MessageStatus").or(value("SmsStatus")).ok_or(ReceiptRefused::Malformed)?;
+        let missing = |member| ReceiptRefused::malformed(member, "missing");
+        let sid = value("MessageSid").or(value("SmsSid")).ok_or(missing("MessageSid"))?;
+        let status = value("MessageStatus").or(value("SmsStatus")).ok_or(missing("MessageStatus"))?;
         let code: Option<u32> = value("ErrorCode").and_then(|code| code.parse().ok());
         let Some(fate) = fate(status, code) else { return Ok(Vec::new()) };
         Ok(vec![Receipt {

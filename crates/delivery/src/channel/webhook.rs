@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use vestibule_crypto::fingerprint::{hmac_sha256, same_mac};
 use vestibule_crypto::secret::Secret;
 use vestibule_engine::model::Millis;
@@ -179,13 +181,10 @@ impl WebhookReceipts {
 }
 
 /// What became of a message.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Told {
     message_id: MessageId,
     status: Status,
     /// Of a bounce: whether the number is bad for good.
-    #[serde(default)]
     permanent: bool,
     /// The service's own code for it.
     code: Option<String>,
@@ -203,6 +202,38 @@ enum Status {
     Failed,
 }
 
+impl Told {
+    /// Member by member, so that the one that cannot be read can be named.
+    fn read(body: &[u8]) -> Result<Self, ReceiptRefused> {
+        let members: Map<String, Value> = serde_json::from_slice(body)
+            .map_err(|_| ReceiptRefused::malformed("receipt", "not a JSON object"))?;
+        let missing = |member| ReceiptRefused::malformed(member, "missing");
+        Ok(Self {
+            message_id: member(&members, "messageId", "not the id of a message")?
+                .ok_or(missing("messageId"))?,
+            status: member(&members, "status", "not delivered, delayed, bounced, complained or failed")?
+                .ok_or(missing("status"))?,
+            permanent: member(&members, "permanent", "not true or false")?.unwrap_or_default(),
+            code: member(&members, "code", "not a string")?,
+            at_ms: member(&members, "atMs", "not a whole number of milliseconds")?,
+        })
+    }
+}
+
+/// A member; none where it is absent or null.
+fn member<T: DeserializeOwned>(
+    members: &Map<String, Value>,
+    name: &'static str,
+    problem: &'static str,
+) -> Result<Option<T>, ReceiptRefused> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => serde_json::from_value(value.clone())
+            .map(Some)
+            .map_err(|_| ReceiptRefused::malformed(name, problem)),
+    }
+}
+
 #[async_trait]
 impl Receipts for WebhookReceipts {
     async fn read(&self, request: &ReceiptRequest<'_>, now: Millis) -> Result<Vec<Receipt>, ReceiptRefused> {
@@ -211,12 +242,13 @@ impl Receipts for WebhookReceipts {
         if !self.0.verifies(id, timestamp, request.body, header("webhook-signature")?) {
             return Err(ReceiptRefused::Signature);
         }
-        let at: Millis = timestamp.parse().map_err(|_| ReceiptRefused::Malformed)?;
+        let at: Millis = timestamp
+            .parse()
+            .map_err(|_| ReceiptRefused::malformed("webhook-timestamp", "not a number of seconds"))?;
         if at.saturating_mul(1000).abs_diff(now) > TOLERANCE_MS.unsigned_abs() {
             return Err(ReceiptRefused::Stale);
         }
-        let told: Told = serde_json::from_slice(request.body).map_err(|_| ReceiptRefused::Malformed)?;
-        let Told { message_id, status, permanent, code, at_ms } = told;
+        let Told { message_id, status, permanent, code, at_ms } = Told::read(request.body)?;
         let fate = match status {
             Status::Delivered => Fate::Delivered,
             Status::Delayed => Fate::Delayed,
@@ -224,7 +256,7 @@ impl Receipts for WebhookReceipts {
             Status::Complained => Fate::Complained,
             Status::Failed => Fate::Failed,
         };
-        // A code, and no words, which might repeat the number.
+        // A code, and no words, which might repeat the number. What became of the message counts without it.
         let plain = |code: &String| {
             (1..=32).contains(&code.len())
                 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
@@ -368,8 +400,36 @@ mod tests {
         assert!(read(&body, NOW / 1000 - 299, None).await.is_ok());
         // Our own request, sent back by somebody who overheard it, is signed with the same secret and no receipt.
         let own = format!("{{\"messageId\":\"{ID}\",\"otpId\":\"{ID}\",\"to\":\"+1\",\"attempt\":1}}");
-        for body in [own.as_str(), "", "{}", "[]"] {
-            assert_eq!(read(body, NOW / 1000, None).await, Err(ReceiptRefused::Malformed), "{body}");
+        let missing = Err(ReceiptRefused::malformed("status", "missing"));
+        assert_eq!(read(&own, NOW / 1000, None).await, missing);
+    }
+
+    #[tokio::test]
+    async fn of_a_signed_receipt_that_cannot_be_read_the_member_is_named_and_of_an_unsigned_one_nothing() {
+        let told = |rest: &str| format!("{{\"messageId\":\"{ID}\",{rest}}}");
+        for (body, member) in [
+            (String::new(), "receipt"),
+            ("[]".to_owned(), "receipt"),
+            ("{}".to_owned(), "messageId"),
+            ("{\"messageId\":\"m-1\",\"status\":\"delivered\"}".to_owned(), "messageId"),
+            (told("\"at\":1"), "status"),
+            (told("\"status\":\"weird\""), "status"),
+            (told("\"status\":{\"delivered\":null,\"x\":1}"), "status"),
+            (told("\"status\":\"bounced\",\"permanent\":\"yes\""), "permanent"),
+            (told("\"status\":\"bounced\",\"code\":30005"), "code"),
+            (told("\"status\":\"bounced\",\"atMs\":\"2026-07-01\""), "atMs"),
+            (told("\"status\":\"bounced\",\"atMs\":1.5"), "atMs"),
+        ] {
+            let refused = read(&body, NOW / 1000, None).await.unwrap_err();
+            assert!(
+                matches!(refused, ReceiptRefused::Malformed { member: named, .. } if named == member),
+                "{body} {refused}"
+            );
+            assert!(!refused.to_string().contains("weird"), "{refused}");
+            let unsigned = read(&body, NOW / 1000, Some("v1,AAAA")).await;
+            assert_eq!(unsigned, Err(ReceiptRefused::Signature), "{body}");
+            let old = read(&body, NOW / 1000 - 301, None).await;
+            assert_eq!(old, Err(ReceiptRefused::Stale), "{body}");
         }
     }
 }

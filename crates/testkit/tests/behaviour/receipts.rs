@@ -54,8 +54,10 @@ impl Receipts for Mailer {
             Some("old") => return Err(ReceiptRefused::Stale),
             _ => return Err(ReceiptRefused::Signature),
         }
-        let told: Value = serde_json::from_slice(request.body).map_err(|_| ReceiptRefused::Malformed)?;
-        let fate = match told["fate"].as_str().ok_or(ReceiptRefused::Malformed)? {
+        let told: Value = serde_json::from_slice(request.body)
+            .map_err(|_| ReceiptRefused::malformed("receipt", "not JSON"))?;
+        let missing = |member| ReceiptRefused::malformed(member, "missing");
+        let fate = match told["fate"].as_str().ok_or(missing("fate"))? {
             "delivered" => Fate::Delivered,
             "delayed" => Fate::Delayed,
             "gone" => Fate::Bounced { permanent: true },
@@ -64,7 +66,7 @@ impl Receipts for Mailer {
             _ => Fate::Failed,
         };
         Ok(vec![Receipt {
-            provider_message_id: told["message"].as_str().ok_or(ReceiptRefused::Malformed)?.to_owned(),
+            provider_message_id: told["message"].as_str().ok_or(missing("message"))?.to_owned(),
             fate,
             diagnostic: Some("smtp; 550 5.1.1".to_owned()),
             at: told["ago"].as_i64().map(|ago| now - ago),
@@ -89,6 +91,9 @@ impl ReceiptDoor for Door {
         let kept = self.0.keep(provider, &ReceiptRequest { url, headers, body, client }).await;
         kept.map_err(|not| match not {
             ReceiptNotKept::Refused => Refusal::ReceiptRefused,
+            ReceiptNotKept::Malformed { member, problem } => {
+                Refusal::InvalidMember { path: member.to_owned(), problem }
+            }
             ReceiptNotKept::Later => Refusal::Unavailable,
         })
     }
@@ -280,19 +285,17 @@ async fn a_number_that_cannot_be_reached_is_left_alone_as_well() {
 }
 
 #[tokio::test]
-async fn forged_old_and_unreadable_receipts_and_unknown_providers_are_answered_alike_and_change_nothing() {
+async fn forged_and_old_receipts_and_unknown_providers_are_answered_alike_and_change_nothing() {
     let s = Subject::start().await;
     let message = s.code("OTP_TYPE_EMAIL", EMAIL).await;
     let body = json!({ "message": message, "fate": "gone" }).to_string();
-    let right = format!("https://login.example.com{PATH}");
     let elsewhere = "/vestibule/v1/receipts/other";
     let mut answers = Vec::new();
     for (path, signed, body) in [
         (PATH, "", body.clone()),
         (PATH, "https://evil.example/vestibule/v1/receipts/mailer", body.clone()),
         (PATH, "old", body.clone()),
-        (PATH, right.as_str(), "{".to_owned()),
-        (PATH, right.as_str(), "{}".to_owned()),
+        (PATH, "", "{".to_owned()),
         (elsewhere, "https://login.example.com/vestibule/v1/receipts/other", body.clone()),
     ] {
         answers.push(s.post(path, signed, body).await);
@@ -358,6 +361,20 @@ async fn a_receipt_that_names_a_message_nobody_has_is_not_asked_for_again() {
     assert_eq!(s.tell_all(told).await, 200);
     assert_eq!(s.server.store.handed_over("mailer", "p-1").await.expect("the store answers"), None);
     assert_eq!(s.init("OTP_TYPE_SMS", "+14155552671").await.status, 200, "nobody is left alone for it");
+}
+
+#[tokio::test]
+async fn a_signed_receipt_that_cannot_be_read_is_told_so_and_keeps_no_other_out() {
+    let addresses = AddressLimits { requests: Limit::refuse(3, 3000), ..AddressLimits::default() };
+    let s = Subject::limited(addresses).await;
+    let message = s.code("OTP_TYPE_EMAIL", EMAIL).await;
+    let right = format!("https://login.example.com{PATH}");
+    for _ in 0..5 {
+        let (status, answer) = s.post(PATH, &right, json!({ "message": message }).to_string()).await;
+        assert_eq!((status, answer["message"].as_str()), (400, Some("invalid request body: fate: missing")));
+    }
+    assert_eq!(s.events(EMAIL).await.len(), 1, "it was sent");
+    assert_eq!(s.tell(&message, "delivered", 0).await, 200);
 }
 
 #[tokio::test]

@@ -70,10 +70,13 @@ fn events_that_tell_nothing_are_passed_over_and_what_is_no_event_is_refused() {
     let set_up = "Successfully validated SNS topic for Amazon SES event publishing.";
     assert_eq!(receipt(set_up), Ok(None));
     for kind in ["Bounce", "Complaint", "Delivery", "DeliveryDelay"] {
-        assert_eq!(receipt(&event(kind)), Err(ReceiptRefused::Malformed), "{kind} without its object");
+        let member = kind[..1].to_lowercase() + &kind[1..];
+        let refused = receipt(&event(kind)).unwrap_err().to_string();
+        assert_eq!(refused, format!("the receipt cannot be read: {member}: missing"));
     }
     for text in ["", "{}", "[]", r#"{"eventType":"Bounce"}"#] {
-        assert_eq!(receipt(text), Err(ReceiptRefused::Malformed), "{text}");
+        let expected = ReceiptRefused::malformed("Message", "not an event of SES");
+        assert_eq!(receipt(text), Err(expected), "{text}");
     }
 }
 

@@ -152,7 +152,10 @@ async fn what_twilio_did_not_sign_is_refused() {
 async fn a_callback_of_another_account_or_without_a_message_is_refused() {
     let other = body("delivered", "").replace(ACCOUNT, "ACbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
     assert_eq!(read(&other).await, Err(ReceiptRefused::Signature));
-    assert_eq!(read(&format!("AccountSid={ACCOUNT}")).await, Err(ReceiptRefused::Malformed));
+    assert_eq!(
+        read(&format!("AccountSid={ACCOUNT}")).await,
+        Err(ReceiptRefused::malformed("MessageSid", "missing"))
+    );
 }
 
 #[tokio::test]
